@@ -40,8 +40,8 @@ def program(command: str, texts: list[str]) -> tuple[list[str], dict[str, float]
     text = "".join(f"{line}\n" for line in texts).encode()
     done = subprocess.run(shlex.split(command), input=text, capture_output=True, check=True)
     seconds = time.perf_counter() - begin
-    said = [line.strip() for line in done.stdout.decode().removesuffix("\n").split("\n")]
-    return said, {"rate": len(texts) / seconds, "ready": 0.0, "cpu": cpu() - before}
+    output = [line.strip() for line in done.stdout.decode().removesuffix("\n").split("\n")]
+    return output, {"rate": len(texts) / seconds, "ready": 0.0, "cpu": cpu() - before}
 
 
 def student(path: Path, beam: int, batch: int, texts: list[str]) -> tuple[list[str], dict[str, float]]:
@@ -50,9 +50,9 @@ def student(path: Path, beam: int, batch: int, texts: list[str]) -> tuple[list[s
     translator = Translator(path, threads=1)
     translator.translate(texts[:1], beam, batch)
     ready, begin, before = time.perf_counter() - begin, time.perf_counter(), cpu()
-    said = translator.translate(texts, beam, batch)
+    output = translator.translate(texts, beam, batch)
     seconds = time.perf_counter() - begin
-    return said, {"rate": len(texts) / seconds, "ready": ready, "cpu": cpu() - before}
+    return output, {"rate": len(texts) / seconds, "ready": ready, "cpu": cpu() - before}
 
 
 def main() -> None:
@@ -70,24 +70,24 @@ def main() -> None:
     for beam, batch in ((1, 64), (4, 64), (1, 1)):
         name = f"student, int8, beam {beam}, {'alone' if batch == 1 else f'batches of {batch}'}"
         arms[name] = lambda beam=beam, batch=batch: student(model, beam, batch, texts)
-    found: Results = {name: [] for name in arms}
+    result: Results = {name: [] for name in arms}
     agreement = {}
     for number in range(given.rounds):
         for name in list(arms) if number % 2 == 0 else list(arms)[::-1]:
-            said, figures = arms[name]()
-            found[name].append(figures)
-            agreement[name] = score(said, references, "es")
+            output, figures = arms[name]()
+            result[name].append(figures)
+            agreement[name] = score(output, references, "es")
     lines = [f"- {name}: BLEU {each.bleu:.2f}, chrF {each.chrf:.2f}" for name, each in agreement.items()]
     first = next(iter(agreement.values()))
     parts = [
         f"{len(texts)} test sentences, agreement with the teacher ({first.bleu_signature}):",
         "\n".join(lines),
         "Speed on one core; the ratio is of sentences/s",
-        table(found, KEYS, command, "rate"),
+        table(result, KEYS, command, "rate"),
     ]
     scores = {name: {"bleu": each.bleu, "chrf": each.chrf} for name, each in agreement.items()}
     command = f"python benchmarks/apertium.py {' '.join(sys.argv[1:])}"
-    write(given.run_dir.name, command, parts, {"arms": found, "scores": scores})
+    write(given.run_dir.name, command, parts, {"arms": result, "scores": scores})
 
 
 if __name__ == "__main__":

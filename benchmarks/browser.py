@@ -64,7 +64,7 @@ def exported(root: Path, place: Path) -> None:
 
 def turn(page: Page, address: str, texts: list[str]) -> tuple[dict[str, float], list[str]]:
     """Load the page and type one sentence after another; return the page's own figures and its translations."""
-    said, found = page.locator("#said"), []
+    output, result = page.locator("#said"), []
     begun = time.perf_counter()
     page.goto(address)
     page.get_by_text("Translates as you type").wait_for()
@@ -72,25 +72,25 @@ def turn(page: Page, address: str, texts: list[str]) -> tuple[dict[str, float], 
     for number, text in enumerate(texts, start=2):  # the page counts its own empty text as the first
         page.locator("#text").fill(text)
         page.locator(f"#said[data-id='{number}']").wait_for()
-        found.append(said.text_content() or "")
+        result.append(output.text_content() or "")
         for key in ("milliseconds", "tokens"):
-            figures[key] += float(said.get_attribute(f"data-{key}") or 0)
-    return figures, found
+            figures[key] += float(output.get_attribute(f"data-{key}") or 0)
+    return figures, result
 
 
 def in_chromium(path: str, directory: Path, texts: list[str], rounds: int) -> tuple[list[dict[str, float]], list[str]]:
     handler = functools.partial(_Silent, directory=str(directory))
     with sync_playwright() as running, http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        turns, said = [], list[str]()
+        turns, output = [], list[str]()
         for _ in range(rounds):
             browser = running.chromium.launch(executable_path=path, args=FLAGS)
             page = browser.new_page(locale="en")
-            figures, said = turn(page, f"http://127.0.0.1:{server.server_port}/", texts)
+            figures, output = turn(page, f"http://127.0.0.1:{server.server_port}/", texts)
             turns.append(figures)
             browser.close()
         server.shutdown()
-    return turns, said
+    return turns, output
 
 
 def by_ctranslate2(path: Path, texts: list[str], rounds: int) -> tuple[list[float], list[str]]:
@@ -98,9 +98,9 @@ def by_ctranslate2(path: Path, texts: list[str], rounds: int) -> tuple[list[floa
     translator, rates = Translator(path, threads=1), []
     for _ in range(rounds + 1):
         begun = time.perf_counter()
-        found = translator.hypotheses(texts, DecodingOptions(beam_size=1, batch_size=1))
-        rates.append(sum(len(each[0].tokens) for each in found) / (time.perf_counter() - begun))
-    return rates[1:], [each[0].text for each in found]
+        result = translator.hypotheses(texts, DecodingOptions(beam_size=1, batch_size=1))
+        rates.append(sum(len(each[0].tokens) for each in result) / (time.perf_counter() - begun))
+    return rates[1:], [each[0].text for each in result]
 
 
 def main() -> None:
@@ -116,38 +116,40 @@ def main() -> None:
         place = Path(temporary)
         exported(given.run_dir, place)
         turns, page = in_chromium(given.chromium, place / "page", texts, given.rounds)
-        rates, said = {}, {"ONNX Runtime, the same graphs": by_onnxruntime(place / "onnx", texts)}
+        rates, output = {}, {"ONNX Runtime, the same graphs": by_onnxruntime(place / "onnx", texts)}
         for compute_type in TYPES:
             name = f"CTranslate2, {compute_type}"
-            rates[name], said[name] = by_ctranslate2(place / compute_type, texts, given.rounds)
+            rates[name], output[name] = by_ctranslate2(place / compute_type, texts, given.rounds)
         sizes = {path.name: path.stat().st_size for path in (place / "page").rglob("*") if path.is_file()}
-    report(texts, turns, page, said, rates, sizes)
+    report(texts, turns, page, output, rates, sizes)
 
 
 def report(
     texts: list[str],
     turns: list[dict[str, float]],
     page: list[str],
-    said: dict[str, list[str]],
+    output: dict[str, list[str]],
     rates: dict[str, list[float]],
     sizes: dict[str, int],
 ) -> None:
     apart = {
-        name: [i for i, text in enumerate(page) if text.strip() != found[i].strip()] for name, found in said.items()
+        name: [i for i, text in enumerate(page) if text.strip() != result[i].strip()] for name, result in output.items()
     }
-    between = sum(a.strip() != b.strip() for a, b in zip(*(said[f"CTranslate2, {t}"] for t in TYPES), strict=True))
+    between = sum(a.strip() != b.strip() for a, b in zip(*(output[f"CTranslate2, {t}"] for t in TYPES), strict=True))
     speeds = {"the page in Chromium": [1000 * t["tokens"] / t["milliseconds"] for t in turns]} | rates
     lines = [f"{len(texts)} sentences, greedily. Translations of the page that differ from:", ""]
     lines += [f"- {name}: {len(rows)}" for name, rows in apart.items()]
     lines += ["", f"CTranslate2's own two types differ in {between}.", "", "| arm | tokens/s, alone |", "|---|---:|"]
-    lines += [f"| {name} | {middle(found)} |" for name, found in speeds.items()]
+    lines += [f"| {name} | {middle(result)} |" for name, result in speeds.items()]
     wait = [t["milliseconds"] / len(texts) for t in turns]
     lines += ["", f"Milliseconds of a sentence in the page, mean: {middle(wait, 1)}."]
     lines += ["", f"From a new browser's first request to a loaded model, s: {middle([t['ready'] for t in turns], 2)}."]
     total, model, runtime = (sum(v for k, v in sizes.items() if part in k) for part in ("", "student", "ort.wasm"))
     lines += ["", f"Size: {total / 1e6:.2f} MB in all; the model {model / 1e6:.2f}, ONNX Runtime {runtime / 1e6:.2f}."]
     examples = [
-        {"source": texts[i], "page": page[i], name: found[i]} for name, found in said.items() for i in apart[name][:3]
+        {"source": texts[i], "page": page[i], name: result[i]}
+        for name, result in output.items()
+        for i in apart[name][:3]
     ]
     data = {"page": turns, "tokens_per_second": speeds, "bytes": sizes, "different": apart, "examples": examples}
     write("browser", f"python benchmarks/browser.py {' '.join(sys.argv[1:])}", ["\n".join(lines)], data)

@@ -30,19 +30,19 @@ def main() -> None:
     translator = Translator(chosen.model, threads=1)
     beam, capitals = translator.beam_size, [source.upper() for source in sources]
     as_it_stands = [
-        found[0].text if found else "" for found in translator.hypotheses(capitals, DecodingOptions(beam_size=beam))
+        result[0].text if result else "" for result in translator.hypotheses(capitals, DecodingOptions(beam_size=beam))
     ]
     arms = {
         "ordinary case": translator.translate(sources, beam),
         "capitals, given as they stand": as_it_stands,
         "capitals, given in lower case": translator.translate(capitals, beam),
     }
-    wanted = [[reference.upper() for reference in references]]
+    expected = [[reference.upper() for reference in references]]
     rows = ["| source | BLEU | chrF |", "|---|---:|---:|"]
     data = {}
-    for name, said in arms.items():
-        upper = [text.upper() for text in said]
-        data[name] = [f(upper, wanted).score for f in (sacrebleu.corpus_bleu, sacrebleu.corpus_chrf)]
+    for name, output in arms.items():
+        upper = [text.upper() for text in output]
+        data[name] = [f(upper, expected).score for f in (sacrebleu.corpus_bleu, sacrebleu.corpus_chrf)]
         rows.append(f"| {name} | {data[name][0]:.1f} | {data[name][1]:.1f} |")
     command = f"python benchmarks/capitals.py MODEL --corpus CORPUS --sentences {chosen.sentences}"
     write(chosen.name, command, [f"{len(sources)} sentences:", "\n".join(rows)], data)

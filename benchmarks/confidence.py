@@ -26,15 +26,15 @@ def main() -> None:
     test = pq.read_table(chosen.corpus / "test.parquet").to_pydict()
     translator = Translator(chosen.model, threads=1)
     best = [
-        found[0] for found in translator.candidates(test["source"], DecodingOptions(beam_size=translator.beam_size))
+        result[0] for result in translator.candidates(test["source"], DecodingOptions(beam_size=translator.beam_size))
     ]
     confidence = [hypothesis.confidence for hypothesis in best]
     chrf = [sacrebleu.sentence_chrf(h.text, [r]).score for h, r in zip(best, test["target"], strict=True)]
     rho = float(np.corrcoef(ranks(confidence), ranks(chrf))[0, 1])
     lines = ["| confidence | sentences | BLEU | chrF |", "|---|---:|---:|---:|"]
     for rows in np.array_split(np.argsort(confidence), 5):
-        said, references = [best[i].text for i in rows], [test["target"][i] for i in rows]
-        scores = sacrebleu.corpus_bleu(said, [references]).score, sacrebleu.corpus_chrf(said, [references]).score
+        output, references = [best[i].text for i in rows], [test["target"][i] for i in rows]
+        scores = sacrebleu.corpus_bleu(output, [references]).score, sacrebleu.corpus_chrf(output, [references]).score
         span = f"{confidence[rows[0]]:.2f} … {confidence[rows[-1]]:.2f}"
         lines.append(f"| {span} | {len(rows)} | {scores[0]:.1f} | {scores[1]:.1f} |")
     lines += ["", f"Rank correlation (Spearman) of confidence and a sentence's chrF: {rho:.2f}."]

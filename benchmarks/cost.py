@@ -122,8 +122,8 @@ def table(rows: list[dict[str, Any]], longest: dict[str, float]) -> str:
         cells.append(f"{b['seconds'] / longest[row['name']]:.1f}")
         peaks = a["peak_rss_bytes"], b["peak_rss_bytes"]
         cells += [*(f"{peak / 1e6:,.0f}" for peak in peaks), signed(error(*peaks))]
-        kept = a["bytes"]["kept"], b["bytes"]["kept"]
-        lines.append(f"| {' | '.join([*cells, *map(size, kept), signed(error(*kept))])} |")
+        remaining = a["bytes"]["kept"], b["bytes"]["kept"]
+        lines.append(f"| {' | '.join([*cells, *map(size, remaining), signed(error(*remaining))])} |")
     return "\n".join(lines)
 
 
@@ -134,10 +134,10 @@ def total(rows: list[dict[str, Any]]) -> tuple[float, float]:
 
 def growth(config: RunConfig, rates: CostRates) -> str:
     """Growth of every step's time when one thing is doubled, by the fitted rates."""
-    found = predict.growth(config, texts.read(config), rates)
-    steps = list(next(iter(found.values())))
+    result = predict.growth(config, texts.read(config), rates)
+    steps = list(next(iter(result.values())))
     lines = [f"| twice the | {' | '.join(steps)} |", "|---|" + "---:|" * len(steps)]
-    for what, factors in found.items():
+    for what, factors in result.items():
         lines.append(f"| {what} | {' | '.join(f'{factors[step] or 0:.2f}' for step in steps)} |")
     return "\n".join(lines)
 
@@ -178,9 +178,12 @@ def measure(work: Path, given: argparse.Namespace) -> None:
         rows = compared(config, before[name])
         a, b = total(rows)
         worst = max(abs(error(r["predicted"]["seconds"], r["measured"]["seconds"]) or 0.0) for r in rows)
-        kept = "kept" if worst <= LIMIT else "broken"
-        said = f"{name}: {a:.0f} s predicted, {b:.0f} s measured ({signed(100 * (a / b - 1))} %)"
-        parts += [f"**{said}; worst step {worst:.1f} %: the promise of {LIMIT:g} % is {kept}.**", table(rows, longest)]
+        remaining = "kept" if worst <= LIMIT else "broken"
+        output = f"{name}: {a:.0f} s predicted, {b:.0f} s measured ({signed(100 * (a / b - 1))} %)"
+        parts += [
+            f"**{output}; worst step {worst:.1f} %: the promise of {LIMIT:g} % is {remaining}.**",
+            table(rows, longest),
+        ]
         data[name] = {"rows": rows, "wall_seconds": wall, "config": asdict(config)}
     about = f"Short runs of {given.minutes:g} minutes, the longest step {rates.longest:.1f} s. "
     parts = [f"{about}Beside it ran: {given.beside}.", *parts, "Rates:", fitted(rates)]

@@ -48,14 +48,14 @@ class System:
 def systems(run: RunConfig, work: Path) -> list[System]:
     """The teacher, and every method's students with every beam size."""
     root = Path(run.run_dir)
-    found = [
+    result = [
         System("teacher", [exported(run, root / "teacher", "float32", work / "teacher")], run.evaluation.beam_size)
     ]
     for method in sorted((root / "methods").iterdir()):
         seeds = sorted(seed for seed in method.iterdir() if (seed / "student" / "model.safetensors").exists())
         paths = [exported(run, seed / "student", TYPE, work / method.name / seed.name) for seed in seeds]
-        found += [System(method.name, paths, beam) for beam in BEAMS if paths]
-    return found
+        result += [System(method.name, paths, beam) for beam in BEAMS if paths]
+    return result
 
 
 def exported(run: RunConfig, model: Path, compute_type: Any, place: Path) -> Path:
@@ -68,29 +68,29 @@ def exported(run: RunConfig, model: Path, compute_type: Any, place: Path) -> Pat
 
 def measured(run: RunConfig, system: System, teacher: System) -> dict[str, Any]:
     """Scores on both sets by seed, and differences from the teacher on the test set."""
-    found: dict[str, Any] = {"bytes": total_bytes(system.exports[0]), "seeds": []}
+    result: dict[str, Any] = {"bytes": total_bytes(system.exports[0]), "seeds": []}
     references = prepare.load_split(Path(run.run_dir) / "corpus", "test")["target"].to_pylist()
-    said = score_export(run, teacher.exports[0], "test", teacher.beam_size)["translations"]
+    output = score_export(run, teacher.exports[0], "test", teacher.beam_size)["translations"]
     for path in system.exports:
         valid, test = (score_export(run, path, part, system.beam_size) for part in ("valid", "test"))
         row = {"validation": valid["scores"]["bleu"], "bleu": test["scores"]["bleu"], "chrf": test["scores"]["chrf"]}
         if system is not teacher:
-            texts = ("system", test["translations"]), ("teacher", said)
+            texts = ("system", test["translations"]), ("teacher", output)
             against = quality.paired_bootstrap(
                 *texts, references, run.corpus.target, run.evaluation.bootstrap_samples, run.seed
             )
             row["p"] = next(float(pair["p_value"]) for pair in against if pair["metric"] == "bleu")
-        found["seeds"].append(row)
+        result["seeds"].append(row)
         print(system.label, row, file=sys.stderr, flush=True)
-    return found
+    return result
 
 
-def table(found: dict[str, dict[str, Any]]) -> str:
+def table(result: dict[str, dict[str, Any]]) -> str:
     heads = ["system", "kB", "smaller", "validation BLEU", "BLEU", "chrF", "against the teacher (p by seed)"]
     heads += ["ms", "faster", "ready in ms", "MB of memory"]
-    base = next(iter(found.values()))
+    base = next(iter(result.values()))
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
-    for name, row in found.items():
+    for name, row in result.items():
         means = {key: _mean(row["seeds"], key) for key in ("validation", "bleu", "chrf")}
         chances = ", ".join(f"{seed['p']:.3f}" for seed in row["seeds"] if "p" in seed)
         difference = f"{means['bleu'] - _mean(base['seeds'], 'bleu'):+.2f} ({chances})" if chances else ""
@@ -115,13 +115,13 @@ def main() -> None:
     given = parser.parse_args()
     run = load_comparison([str(CONFIG), "--run_dir", given.run_dir]).run
     every = systems(run, Path("runs") / "benchmarks" / "curve")
-    found = {system.label: measured(run, system, every[0]) for system in every}
+    result = {system.label: measured(run, system, every[0]) for system in every}
     test = prepare.load_split(Path(run.run_dir) / "corpus", "test")["source"].to_pylist()[: given.sentences]
     paths, beams = {s.label: s.exports[0] for s in every}, {s.label: s.beam_size for s in every}
     for name, timed in speed.measure_interleaved(paths, test, beams, rounds=given.rounds).items():
-        found[name]["speed"] = timed
-    text = table(found)
-    data = {name: row | {"speed": vars(row["speed"])} for name, row in found.items()}
+        result[name]["speed"] = timed
+    text = table(result)
+    data = {name: row | {"speed": vars(row["speed"])} for name, row in result.items()}
     command = f"python benchmarks/curve.py {' '.join(sys.argv[1:])}"
     write("curve", command, [text], data)
 

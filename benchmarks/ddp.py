@@ -40,9 +40,9 @@ def turn(spec: Spec, processes: int) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{processes} processes failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
-    found = json.loads(done.stdout.strip().split("\n")[-1])
-    print(processes, spec.seed, {k: v for k, v in found.items() if k != "curve"}, file=sys.stderr, flush=True)
-    return found
+    result = json.loads(done.stdout.strip().split("\n")[-1])
+    print(processes, spec.seed, {k: v for k, v in result.items() if k != "curve"}, file=sys.stderr, flush=True)
+    return result
 
 
 def curves(spec: Spec, work: Path, tokenizer: Any, command: str) -> None:
@@ -50,12 +50,12 @@ def curves(spec: Spec, work: Path, tokenizer: Any, command: str) -> None:
     add_model(work, "model", TINY, tokenizer)
     # One thread each: speed does not matter here.
     spec = replace(spec, updates=UPDATES, batch_tokens=1024, options={"threads": 1})
-    found: dict[str, Any] = {"updates": UPDATES}
+    result: dict[str, Any] = {"updates": UPDATES}
     lines = ["| dropout | seed | one process | two | greatest difference of the curves |", "|---:|---:|---:|---:|---:|"]
     ends: dict[int, list[float]] = {1: [], 2: []}
     for dropout, seed in ((0.0, 1), *((0.1, seed) for seed in SEEDS)):
         one, two = (turn(replace(spec, dropout=dropout, seed=seed), n)["curve"] for n in (1, 2))
-        found[f"dropout {dropout:g}, seed {seed}"] = {"one": one, "two": two}
+        result[f"dropout {dropout:g}, seed {seed}"] = {"one": one, "two": two}
         apart = max(abs(a - b) for a, b in zip(one, two, strict=True))
         lines.append(f"| {dropout:g} | {seed} | {one[-1]:.4f} | {two[-1]:.4f} | {apart:.5f} |")
         if dropout:
@@ -68,7 +68,7 @@ def curves(spec: Spec, work: Path, tokenizer: Any, command: str) -> None:
         f"end with dropout {means[1]:.4f} in one process, {means[2]:.4f} in two; one process differs from seed to seed "
         f"by {spread:.4f} (standard deviation)."
     )
-    write("ddp-curves", command, [note, "\n".join(lines)], found)
+    write("ddp-curves", command, [note, "\n".join(lines)], result)
 
 
 def speed(spec: Spec, work: Path, tokenizer: Any, command: str, rounds: int) -> None:
@@ -76,14 +76,14 @@ def speed(spec: Spec, work: Path, tokenizer: Any, command: str, rounds: int) -> 
     parts, data = [], {}
     for name, shape, batch_tokens in SETTINGS:
         add_model(work, "model", shape, tokenizer)
-        found: Results = {"one process": [], "two processes": []}
+        result: Results = {"one process": [], "two processes": []}
         for number in range(rounds):
-            arms = list(enumerate(found.values(), 1))
+            arms = list(enumerate(result.values(), 1))
             for processes, rows in arms if number % 2 == 0 else arms[::-1]:
                 rows.append(turn(replace(spec, batch_tokens=batch_tokens, seed=number + 1), processes))
         title = f"{name}, batches of {batch_tokens:,} tokens, {spec.optimizer}"
-        parts += [title, table(found, COLUMNS, "one process", "tokens_per_second")]
-        data[title] = {arm: [{k: v for k, v in row.items() if k != "curve"} for row in r] for arm, r in found.items()}
+        parts += [title, table(result, COLUMNS, "one process", "tokens_per_second")]
+        data[title] = {arm: [{k: v for k, v in row.items() if k != "curve"} for row in r] for arm, r in result.items()}
     write("ddp", command, parts, data)
 
 

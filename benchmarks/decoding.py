@@ -69,13 +69,13 @@ def main() -> None:
         paths, file = exported(given.run_dir, Path(directory)), Path(directory) / "sentences.txt"
         file.write_text("\n".join(test) + "\n", encoding="utf-8")
         for beam in BEAMS:
-            found: Results = {name: [] for name in paths}
+            result: Results = {name: [] for name in paths}
             for number in range(given.rounds):
                 for name in list(paths) if number % 2 == 0 else list(paths)[::-1]:
-                    found[name].append(turn(paths[name], beam, file))
+                    result[name].append(turn(paths[name], beam, file))
             base = next(iter(paths))
-            parts += [f"Beam {beam}; the ratio is of tokens/s alone", table(found, KEYS, base, "batch_1")]
-            data[f"beam {beam}"] = found
+            parts += [f"Beam {beam}; the ratio is of tokens/s alone", table(result, KEYS, base, "batch_1")]
+            data[f"beam {beam}"] = result
     write("decoding", f"python benchmarks/decoding.py {' '.join(sys.argv[1:])}", parts, data)
 
 

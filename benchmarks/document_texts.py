@@ -60,40 +60,40 @@ def plain(data: bytes) -> Texts:
 def cues(data: bytes) -> Texts:
     """The text below each timing line up to a blank line; the rest of the file."""
     read: list[str] = []
-    rest: list[str] = []
+    remainder: list[str] = []
     inside = False
     for line in decoded(data).splitlines():
         inside = bool(_TIMES.search(line)) or (inside and bool(line.strip()))
         if inside and not _TIMES.search(line):
             read.append(_CUE_TAGS.sub(" ", line))
-            rest += _CUE_TAGS.findall(line)
+            remainder += _CUE_TAGS.findall(line)
         else:
-            rest.append(line)
-    return read, rest
+            remainder.append(line)
+    return read, remainder
 
 
 def page(data: bytes) -> Texts:
     """Text nodes of a page parsed by lxml, without code; its elements, and the text of code."""
     root = lxml_html.document_fromstring(decoded(data).encode(), parser=lxml_html.HTMLParser(encoding="utf-8"))
     read: list[str] = []
-    rest: list[str] = []
-    _walk(root, False, read, rest)
-    return read, rest
+    remainder: list[str] = []
+    _walk(root, False, read, remainder)
+    return read, remainder
 
 
-def _walk(root: Any, is_code: bool, read: list[str], rest: list[str]) -> None:
+def _walk(root: Any, is_code: bool, read: list[str], remainder: list[str]) -> None:
     waiting: list[tuple[Any, bool, bool]] = [(root, is_code, False)]
     while waiting:
         node, code, is_tail = waiting.pop()
         if is_tail:
-            (rest if code else read).append(node.tail or "")
+            (remainder if code else read).append(node.tail or "")
             continue
         if not isinstance(node.tag, str):
-            rest.append(str(node.text))
+            remainder.append(str(node.text))
             continue
         own = code or node.tag in _CODE or node.get("translate") == "no" or "notranslate" in node.get("class", "")
-        rest.append(node.tag)
-        (rest if own else read).append(node.text or "")
+        remainder.append(node.tag)
+        (remainder if own else read).append(node.text or "")
         for child in reversed(node):
             waiting += [(child, own, True), (child, own, False)]
 
@@ -102,20 +102,20 @@ def markdown(data: bytes) -> Texts:
     """Texts of CommonMark with tables; the kinds of all tokens, code and targets."""
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"]).use(front_matter_plugin)
     read: list[str] = []
-    rest: list[str] = []
+    remainder: list[str] = []
     for token in parser.parse(decoded(data)):
-        rest.append(token.type)
+        remainder.append(token.type)
         if token.type != "inline":
             if token.type in ("fence", "code_block", "front_matter"):
-                rest.append(token.content)
+                remainder.append(token.content)
             continue
         for child in token.children or []:
             if child.type == "text":
                 read.append(child.content)
             else:
                 target = child.attrs.get("href") or child.attrs.get("src") or ""
-                rest.append(f"{child.type} {target} {child.content if child.type == 'code_inline' else ''}")
-    return read, rest
+                remainder.append(f"{child.type} {target} {child.content if child.type == 'code_inline' else ''}")
+    return read, remainder
 
 
 def catalogue(data: bytes) -> Texts:
@@ -125,12 +125,12 @@ def catalogue(data: bytes) -> Texts:
     """
     entries = list(polib.pofile(decoded(data)))
     read: list[str] = []
-    rest: list[str] = []
+    remainder: list[str] = []
     for entry in entries:
         empty = not entry.obsolete and not entry.fuzzy
-        said = [entry.msgstr_plural[n] for n in sorted(entry.msgstr_plural)] if entry.msgid_plural else [entry.msgstr]
-        (read if empty else rest).extend(said)
-        rest += [
+        output = [entry.msgstr_plural[n] for n in sorted(entry.msgstr_plural)] if entry.msgid_plural else [entry.msgstr]
+        (read if empty else remainder).extend(output)
+        remainder += [
             entry.msgid,
             entry.msgid_plural,
             entry.comment,
@@ -138,33 +138,35 @@ def catalogue(data: bytes) -> Texts:
             str(entry.flags),
             str(entry.occurrences),
         ]
-    return read, rest
+    return read, remainder
 
 
 def strings(data: bytes) -> Texts:
     """String values; keys and all other values."""
     read: list[str] = []
-    rest: list[str] = []
+    remainder: list[str] = []
 
     def walk(value: Any) -> None:
         if isinstance(value, dict):
-            rest.extend(value)
+            remainder.extend(value)
             for item in value.values():
                 walk(item)
         elif isinstance(value, list):
             for item in value:
                 walk(item)
         else:
-            (read if isinstance(value, str) else rest).append(value if isinstance(value, str) else json.dumps(value))
+            (read if isinstance(value, str) else remainder).append(
+                value if isinstance(value, str) else json.dumps(value)
+            )
 
     walk(json.loads(decoded(data)))
-    return read, rest
+    return read, remainder
 
 
 def word(data: bytes) -> Texts:
     """Paragraphs of all parts by local names, in either namespace; every other part of the package."""
     read: list[str] = []
-    rest: list[str] = []
+    remainder: list[str] = []
     with zipfile.ZipFile(io.BytesIO(data)) as package:
         for info in package.infolist():
             content = package.read(info)
@@ -172,11 +174,11 @@ def word(data: bytes) -> Texts:
                 r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments)\d*\.xml", info.filename
             ):
                 root = etree.fromstring(content)
-                rest += [node.tag for node in root.iter() if isinstance(node.tag, str)]
+                remainder += [node.tag for node in root.iter() if isinstance(node.tag, str)]
                 read += _paragraphs(root)
             else:
-                rest.append(f"{info.filename} {hash(content)}")
-    return read, rest
+                remainder.append(f"{info.filename} {hash(content)}")
+    return read, remainder
 
 
 def _paragraphs(root: Any) -> Iterator[str]:

@@ -40,18 +40,18 @@ class Counting:
         inline._translate_whole = self.whole
 
     def whole(self, parts: Segment, strict: bool) -> Generator[Any, Any, Segment | None]:
-        job, answers, asked = self._whole(parts, strict), None, False
+        job, responses, requests = self._whole(parts, strict), None, False
         while True:
             try:
-                ask = job.send(answers)
+                request = job.send(responses)
             except StopIteration as stop:
                 tag = next((p for p in parts if isinstance(p, InlineTag) and p.kind in ("open", "close")), None)
                 if tag is not None:
                     whole = stop.value is not None
-                    self.how.append((tag, ("attended" if asked else "found") if whole else FAILED[asked]))
+                    self.how.append((tag, ("attended" if requests else "found") if whole else FAILED[requests]))
                 return stop.value
-            asked = asked or isinstance(ask, tuple)
-            answers = yield ask
+            requests = requests or isinstance(request, tuple)
+            responses = yield request
 
     def taken(self) -> list[tuple[InlineTag, str]]:
         """The first tag of each sentence, and the method used for it."""
@@ -66,17 +66,17 @@ def tagged(text: str, span: Span) -> Segment:
 
 def spans(texts: list[str], seed: int) -> list[Span]:
     """A random span of one to four words in each text."""
-    draw, found = random.Random(seed), []
+    draw, result = random.Random(seed), []
     for text in texts:
         words = [match.span() for match in WORD.finditer(text)]
         count = min(len(words), draw.randint(1, 4))
         first = draw.randrange(len(words) - count + 1)
-        found.append((words[first][0], words[first + count - 1][1]))
-    return found
+        result.append((words[first][0], words[first + count - 1][1]))
+    return result
 
 
-def scores(said: list[str], references: list[str]) -> str:
-    bleu, chrf = (f(said, [references]).score for f in (sacrebleu.corpus_bleu, sacrebleu.corpus_chrf))
+def scores(output: list[str], references: list[str]) -> str:
+    bleu, chrf = (f(output, [references]).score for f in (sacrebleu.corpus_bleu, sacrebleu.corpus_chrf))
     return f"{bleu:.1f} | {chrf:.1f}"
 
 
@@ -84,14 +84,14 @@ def marked(texts: list[str], places: list[Span], translate: Translate, counting:
     """The texts translated with one tag pair each, without their tags; the method used for each; and the time."""
     units = [tagged(*pair) for pair in zip(texts, places, strict=True)]
     begin = time.perf_counter()
-    made = inline.translate_segments(units, translate)
+    instance = inline.translate_segments(units, translate)
     seconds = time.perf_counter() - begin
-    pages = [text_of(unit) for unit in made]
+    pages = [text_of(unit) for unit in instance]
     assert all(re.findall("<.*?>", page) == ["<b>", "</b>"] for page in pages)
     ways = {id(tag): way for tag, way in counting.taken()}
     how = [next((ways[id(part)] for part in unit if id(part) in ways), "found") for unit in units]
-    said = [" ".join(re.sub("<.*?>", "", page).split()) for page in pages]
-    return {"said": said, "how": how, "seconds": seconds}
+    output = [" ".join(re.sub("<.*?>", "", page).split()) for page in pages]
+    return {"said": output, "how": how, "seconds": seconds}
 
 
 def agreement(texts: list[str], places: list[Span], translator: Translator) -> str:
@@ -99,20 +99,20 @@ def agreement(texts: list[str], places: list[Span], translator: Translator) -> s
     beam = translator.beam_size
     whole = translator.translate(texts, beam)
     own = translator.translate([text[a:b] for text, (a, b) in zip(texts, places, strict=True)], beam)
-    told = translator.attention(texts, whole)
-    found: dict[int, list[tuple[bool, float]]] = {}
-    for text, (a, b), said, alone, words in zip(texts, places, whole, own, told, strict=True):
-        wanted = find_span(alone, text[a:b], said, a / len(text))
-        if wanted is not None:
-            got = align_by_attention(words, (a, b), text[a:b], said) or (0, 0)
+    message = translator.attention(texts, whole)
+    result: dict[int, list[tuple[bool, float]]] = {}
+    for text, (a, b), output, alone, words in zip(texts, places, whole, own, message, strict=True):
+        expected = find_span(alone, text[a:b], output, a / len(text))
+        if expected is not None:
+            got = align_by_attention(words, (a, b), text[a:b], output) or (0, 0)
             one, other = (
-                {i for i, m in enumerate(WORD.finditer(said)) if m.start() < y and m.end() > x}
-                for x, y in (wanted, got)
+                {i for i, m in enumerate(WORD.finditer(output)) if m.start() < y and m.end() > x}
+                for x, y in (expected, got)
             )
             score = 2 * len(one & other) / (len(one) + len(other))
-            found.setdefault(len(WORD.findall(text[a:b])), []).append((one == other, score))
+            result.setdefault(len(WORD.findall(text[a:b])), []).append((one == other, score))
     rows = ["| words of the part | parts found | attention: same words | F1 over words |", "|---:|---:|---:|---:|"]
-    for count, scored in [*sorted(found.items()), ("all", [pair for some in found.values() for pair in some])]:
+    for count, scored in [*sorted(result.items()), ("all", [pair for some in result.values() for pair in some])]:
         same, shared = (statistics.mean(column) for column in zip(*scored, strict=True))
         rows.append(f"| {count} | {len(scored)} | {same:.1%} | {shared:.2f} |")
     return "\n".join(rows)
@@ -139,12 +139,12 @@ def artificial(chosen: argparse.Namespace, translator: Translator, counting: Cou
     rows = ["|  | found | by attention | in parts | BLEU | chrF | seconds |", "|---|---:|---:|---:|---:|---:|---:|"]
     rows.append(f"| without tags | | | | {scores(translate(texts), references)} | |")
     for name, arm in arms.items():
-        found, by_attention = (arm["how"].count(way) / len(texts) for way in WAYS[:2])
-        counts = f"{found:.1%} | {by_attention:.1%} | {1 - found - by_attention:.1%}"
+        result, by_attention = (arm["how"].count(way) / len(texts) for way in WAYS[:2])
+        counts = f"{result:.1%} | {by_attention:.1%} | {1 - result - by_attention:.1%}"
         rows.append(f"| {name} | {counts} | {scores(arm['said'], references)} | {arm['seconds']:.1f} |")
     pick = [i for i, way in enumerate(after["how"]) if way == "attended"]
-    for name, said in (("in parts", before["said"]), ("by attention", after["said"])):
-        score = scores([said[i] for i in pick], [references[i] for i in pick]) if pick else " | "
+    for name, output in (("in parts", before["said"]), ("by attention", after["said"])):
+        score = scores([output[i] for i in pick], [references[i] for i in pick]) if pick else " | "
         rows.append(f"| the {len(pick)} placed by attention: {name} | | | | {score} | |")
     title = f"{len(texts)} sentences with a tag pair around one to four words at random:"
     data = {name: {"how": Counter(arm["how"]), "seconds": arm["seconds"]} for name, arm in arms.items()}
@@ -181,8 +181,8 @@ def main() -> None:
     translator, counting = Translator(chosen.model, threads=1), Counting()
     parts, data = [], {}
     if chosen.corpus:
-        found, data["artificial"] = artificial(chosen, translator, counting)
-        parts += found
+        result, data["artificial"] = artificial(chosen, translator, counting)
+        parts += result
     if chosen.documents:
         table, data["documents"] = counted(chosen.documents, translator, counting)
         parts.append(table)

@@ -27,22 +27,22 @@ def main(readers: list[str], seconds: int, jobs: int, keep: Path, command: str) 
     from turns import write
 
     with ThreadPoolExecutor(jobs) as pool:
-        found = dict(zip(readers, pool.map(lambda reader: _fuzz(reader, seconds, keep), readers), strict=True))
+        result = dict(zip(readers, pool.map(lambda reader: _fuzz(reader, seconds, keep), readers), strict=True))
     lines = [
         "| reader | executions | seconds | edges reached | crashes | hangs | out of memory |",
         "|---|" + "---:|" * 6,
     ]
-    for reader, each in found.items():
+    for reader, each in result.items():
         cells = [each[key] for key in ("executions", "seconds", "edges", *FINDS)]
         lines.append(f"| {reader} | {' | '.join(f'{cell:,.0f}' for cell in cells)} |")
-    write("fuzz-readers", command, ["\n".join(lines)], found)
-    if any(each[kind] for each in found.values() for kind in FINDS):
+    write("fuzz-readers", command, ["\n".join(lines)], result)
+    if any(each[kind] for each in result.values() for kind in FINDS):
         sys.exit(f"inputs that failed are in {keep}")
 
 
 def _fuzz(reader: str, seconds: int, keep: Path) -> dict[str, float]:
     """Fuzz one reader until the time limit; restart after every finding."""
-    found: dict[str, float] = dict.fromkeys(("executions", "seconds", "edges", *FINDS), 0)
+    result: dict[str, float] = dict.fromkeys(("executions", "seconds", "edges", *FINDS), 0)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder) / "corpus"
@@ -53,13 +53,13 @@ def _fuzz(reader: str, seconds: int, keep: Path) -> dict[str, float]:
             done = _run(reader, int(left), corpus, keep)
             for pattern, key in ((r"stat::number_of_executed_units: *(\d+)", "executions"), (r"cov: (\d+)", "edges")):
                 numbers = [int(number) for number in re.findall(pattern, done)]
-                found[key] = found[key] + sum(numbers) if key == "executions" else max([found[key], *numbers])
+                result[key] = result[key] + sum(numbers) if key == "executions" else max([result[key], *numbers])
             finds = [kind for kind in FINDS if f"{keep}/{reader}-{kind}-" in done]
             for kind in finds:
-                found[kind] += 1
+                result[kind] += 1
             if not finds and not re.search(r"Done \d+ runs", done):
                 sys.exit(f"{reader} could not be fuzzed:\n{done[-3000:]}")
-    return found | {"seconds": time.monotonic() - begin}
+    return result | {"seconds": time.monotonic() - begin}
 
 
 def _run(reader: str, seconds: int, corpus: Path, keep: Path) -> str:
@@ -124,5 +124,5 @@ if __name__ == "__main__":
         _child(given.child, given.options)
     else:
         given.keep.mkdir(parents=True, exist_ok=True)
-        told = f"python benchmarks/fuzz_readers.py --readers {' '.join(given.readers)} --seconds {given.seconds}"
-        main(given.readers, given.seconds, given.jobs, given.keep.resolve(), told)
+        message = f"python benchmarks/fuzz_readers.py --readers {' '.join(given.readers)} --seconds {given.seconds}"
+        main(given.readers, given.seconds, given.jobs, given.keep.resolve(), message)

@@ -37,14 +37,14 @@ def terms(sources: list[str], targets: list[str], alike: float, least: int, most
     return {a: b for a, (score, b) in best.items() if score >= alike}
 
 
-def row(name: str, said: list[str], wanted: list[list[str]], references: list[str], seconds: float) -> str:
+def row(name: str, output: list[str], expected: list[list[str]], references: list[str], seconds: float) -> str:
     there = sum(
         min(occurrences(text, t), targets.count(t))
-        for text, targets in zip(said, wanted, strict=True)
+        for text, targets in zip(output, expected, strict=True)
         for t in set(targets)
     )
-    share = there / sum(map(len, wanted))
-    bleu, chrf = sacrebleu.corpus_bleu(said, [references]).score, sacrebleu.corpus_chrf(said, [references]).score
+    share = there / sum(map(len, expected))
+    bleu, chrf = sacrebleu.corpus_bleu(output, [references]).score, sacrebleu.corpus_chrf(output, [references]).score
     return f"| {name} | {share:.1%} | {bleu:.1f} | {chrf:.1f} | {seconds:.1f} |"
 
 
@@ -66,21 +66,23 @@ def main() -> None:
         if (w := [t for _, t in bound.terms_in(s)])
     ]
     rows = rows[: chosen.sentences]
-    sources, references, wanted = map(list, zip(*rows, strict=True))
+    sources, references, expected = map(list, zip(*rows, strict=True))
     begin = time.perf_counter()
     free = translator.translate(sources, beam)
     middle = time.perf_counter()
-    said = bound.translate(sources)
+    output = bound.translate(sources)
     end = time.perf_counter()
-    fits = [all(occurrences(r, t) for t in w) for r, w in zip(references, wanted, strict=True)]
+    fits = [all(occurrences(r, t) for t in w) for r, w in zip(references, expected, strict=True)]
     parts = []
     for name, chosen_rows in (("all", [True] * len(rows)), ("the reference has all the prescribed words", fits)):
         pick = [i for i, chosen_row in enumerate(chosen_rows) if chosen_row]
-        title = f"{len(pick)} sentences with terms, {sum(len(wanted[i]) for i in pick)} terms ({name})"
+        title = f"{len(pick)} sentences with terms, {sum(len(expected[i]) for i in pick)} terms ({name})"
         lines = ["|  | terms there | BLEU | chrF | seconds for all |", "|---|---:|---:|---:|---:|"]
-        for label, texts, seconds in (("without", free, middle - begin), ("with the glossary", said, end - middle)):
+        for label, texts, seconds in (("without", free, middle - begin), ("with the glossary", output, end - middle)):
             lines.append(
-                row(label, [texts[i] for i in pick], [wanted[i] for i in pick], [references[i] for i in pick], seconds)
+                row(
+                    label, [texts[i] for i in pick], [expected[i] for i in pick], [references[i] for i in pick], seconds
+                )
             )
         parts.append(f"{title}:\n\n" + "\n".join(lines))
     parts.append(f"Sentences by the way their terms came: {dict(bound.how)}; terms in the glossary: {len(glossary)}.")

@@ -24,7 +24,7 @@ KEYS = {"peak RSS, MB": ("peak_rss_bytes", 1e-6, 0), "sentences/s": ("sentences_
 
 def main(work: Path, command: str, seed: int = 1) -> None:
     sentences = _short(work)
-    found: Results = {}
+    result: Results = {}
     for length in LENGTHS:
         root = work.with_name(f"labels-{length}")
         _corpus(root / "corpus", sentences, length)
@@ -34,10 +34,10 @@ def main(work: Path, command: str, seed: int = 1) -> None:
         add_model(root, "teacher", TINY, tokenizer)
         tokenizer.copy_to(root / "teacher")
         name = f"{length:,} sentences"
-        found[name] = [run(Arm(name, "labels", Spec(str(work), options={"run_dir": str(root)})))]
+        result[name] = [run(Arm(name, "labels", Spec(str(work), options={"run_dir": str(root)})))]
     note = f"Up to {WORDS} words a sentence, {PIECES} pieces, 1+1 layers, d={TINY.d_model}, random weights"
     base = f"{LENGTHS[0]:,} sentences"
-    write("label-memory", command, [note, table(found, KEYS, base, "peak_rss_bytes")], found)
+    write("label-memory", command, [note, table(result, KEYS, base, "peak_rss_bytes")], result)
 
 
 def _short(work: Path) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ def main(work: Path, rounds: int, command: str) -> None:
     tokenizer = load(work / "tokenizer")
     teacher = _teacher(work, tokenizer)
     sentences = _sentences(work, SENTENCES)
-    found: Results = {"CTranslate2": [], "labels, hypotheses": []}
+    actual: Results = {"CTranslate2": [], "labels, hypotheses": []}
     config = LabelConfig(top_k=0, score_on="reference")
     job = LabelingTask(teacher, tokenizer, config, "en", "de", needs_top_k=False)
     store = work / "labels"
@@ -37,10 +37,10 @@ def main(work: Path, rounds: int, command: str) -> None:
         ours = _label(sentences, job, store)
         raw = _raw(store / f"teacher-{config.compute_type}", work, config)
         if number:  # the first round exports the teacher, and warms up
-            found["labels, hypotheses"].append(ours)
-            found["CTranslate2"].append(raw)
+            actual["labels, hypotheses"].append(ours)
+            actual["CTranslate2"].append(raw)
     note = f"{SENTENCES} sentences, 3+3, d=256, beam {config.beam_size}, {config.compute_type}, {cores()} threads"
-    write("labelling", command, [note, table(found, KEYS, "CTranslate2", "tokens_per_second")], found)
+    write("labelling", command, [note, table(actual, KEYS, "CTranslate2", "tokens_per_second")], actual)
 
 
 def _teacher(work: Path, tokenizer: Tokenizer) -> Path:
@@ -76,7 +76,7 @@ def _raw(model: Path, work: Path, config: LabelConfig) -> dict[str, float]:
     sources = [[pieces[i] for i in row] for row in sequences(str(work), "train", "source")[:SENTENCES]]
     translator = ctranslate2.Translator(str(model), inter_threads=cores(), intra_threads=1)
     begin = time.perf_counter()
-    found = translator.translate_batch(
+    actual = translator.translate_batch(
         sources,
         beam_size=config.beam_size,
         max_batch_size=DECODE_TOKENS,
@@ -85,5 +85,5 @@ def _raw(model: Path, work: Path, config: LabelConfig) -> dict[str, float]:
         return_scores=True,
     )
     seconds = time.perf_counter() - begin
-    tokens = sum(len(result.hypotheses[0]) + 1 for result in found)
+    tokens = sum(len(result.hypotheses[0]) + 1 for result in actual)
     return {"tokens_per_second": tokens / seconds, "seconds": seconds, "tokens": tokens}

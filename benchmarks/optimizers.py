@@ -42,9 +42,9 @@ def trial(run: Path, language: str, shape: ModelConfig, seconds: float, arm: tup
         for part in ("corpus", "tokenizer"):
             (Path(root) / part).symlink_to((run / part).resolve())
         (Path(root) / "teacher").mkdir()
-        found = make_teacher(config, Path(root) / "teacher")
+        result = make_teacher(config, Path(root) / "teacher")
         log = json.loads((Path(root) / "teacher" / "log.json").read_text())
-    return {"updates": found["updates"], "bleu": log[-1]["bleu"], "chrf": log[-1]["chrf"]}
+    return {"updates": result["updates"], "bleu": log[-1]["bleu"], "chrf": log[-1]["chrf"]}
 
 
 def main() -> None:
@@ -57,14 +57,14 @@ def main() -> None:
     parser.add_argument("--decoder", type=int, default=3)
     given = parser.parse_args()
     shape = ModelConfig(None, 256, 1024, 4, given.encoder, given.decoder, max_positions=128)
-    found: dict[tuple[str, float], list[dict]] = {arm: [] for arm in ARMS}
+    result: dict[tuple[str, float], list[dict]] = {arm: [] for arm in ARMS}
     for seed in range(1, given.seeds + 1):
         for arm in ARMS:
-            found[arm].append(trial(given.run, given.language, shape, given.seconds, arm, seed))
-            print(arm, seed, found[arm][-1], file=sys.stderr, flush=True)
+            result[arm].append(trial(given.run, given.language, shape, given.seconds, arm, seed))
+            print(arm, seed, result[arm][-1], file=sys.stderr, flush=True)
     print(f"`python {' '.join(sys.argv)}`, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, {json.dumps(machine())}\n")
     print("| optimizer | learning rate | updates | BLEU, by seed | chrF, median |\n|---|---:|---:|---|---:|")
-    for (name, rate), results in found.items():
+    for (name, rate), results in result.items():
         bleu = ", ".join(f"{r['bleu']:.2f}" for r in results)
         updates, chrf = (statistics.median(r[key] for r in results) for key in ("updates", "chrf"))
         print(f"| {name} | {rate:g} | {updates:.0f} | {bleu} | {chrf:.2f} |")

@@ -60,8 +60,8 @@ def phases(spec: Spec) -> tuple[dict[str, float], float]:
         tokens.append(len(targets.ids))
         for name, (begin, end) in zip(PHASES, pairwise(marks), strict=True):
             taken[name].append(end - begin)
-    found = {name: 1000 * statistics.median(values[WARM:]) for name, values in taken.items()}
-    return found, statistics.mean(tokens[WARM:])
+    result = {name: 1000 * statistics.median(values[WARM:]) for name, values in taken.items()}
+    return result, statistics.mean(tokens[WARM:])
 
 
 def roofline(shape: ModelConfig, tokens: int, vocabulary: int) -> float:
@@ -94,10 +94,10 @@ def main() -> None:
     lines.append("|---|" + "---:|" * (len(PHASES) + 3))
     for name, shape in (("3+3, d=256", SMALL), ("6+6, d=512", BIG)):
         add_model(work, "model", shape, tokenizer)
-        found, tokens = phases(Spec(str(work), bf16=True))
-        total, products = sum(found.values()), roofline(shape, round(tokens), len(tokenizer.target.tokens))
-        data[name] = found | {"tokens": tokens, "matrix products": products}
-        cells = [*(f"{found[phase]:.0f}" for phase in PHASES), f"{total:.0f}", f"{1000 * tokens / total:,.0f}"]
+        result, tokens = phases(Spec(str(work), bf16=True))
+        total, products = sum(result.values()), roofline(shape, round(tokens), len(tokenizer.target.tokens))
+        data[name] = result | {"tokens": tokens, "matrix products": products}
+        cells = [*(f"{result[phase]:.0f}" for phase in PHASES), f"{total:.0f}", f"{1000 * tokens / total:,.0f}"]
         lines.append(f"| {name} | {' | '.join(cells)} | {products:.0f} ({1000 * tokens / products:,.0f} tokens/s) |")
     note = "Milliseconds of an update of Adam in bf16, medians over 60 updates."
     write("phases", "python benchmarks/phases.py", [note, "\n".join(lines)], data)

@@ -36,12 +36,12 @@ DIGITS = {"bleu": 2, "chrf": 2, "cross_entropy": 3}
 
 
 def trained(
-    run: RunConfig, sizes: Sequence[int], asked: Sequence[int], seeds: Sequence[int], updates: int
+    run: RunConfig, sizes: Sequence[int], requests: Sequence[int], seeds: Sequence[int], updates: int
 ) -> list[LearningCurvePoint]:
     """The students of the plan, without those of half the updates, and those of the predicted sizes."""
-    wanted = [*plan.subset_trials(seeds, run, sizes, updates), *plan.subset_trials(seeds, run, asked, updates)]
+    expected = [*plan.subset_trials(seeds, run, sizes, updates), *plan.subset_trials(seeds, run, requests, updates)]
     points = []
-    for arm in (arm for arm in wanted if arm.share == 1):
+    for arm in (arm for arm in expected if arm.share == 1):
         plan.label_subset(run, arm.size)
         plan.run_trial(arm)
         points.append(plan.curve_point(arm))
@@ -64,7 +64,7 @@ def judged(
     points: Sequence[LearningCurvePoint],
     question: LabelingDecision,
     rates: LabelingCosts,
-    asked: Sequence[int],
+    requests: Sequence[int],
     seeds: Sequence[int],
 ) -> list[dict[str, Any]]:
     """A row for every plan, metric and size: prediction, measurement, and whether it is within the bounds."""
@@ -72,10 +72,10 @@ def judged(
     plans = [([seed], f"seed {seed}") for seed in seeds] + ([(list(seeds), "all seeds")] if len(seeds) > 1 else [])
     laws = (("", rates), (", law of sizes alone", replace(rates, batches=1e-12)))  # of text that is seen without end
     for (chosen, name), (law, used) in product(plans, laws):
-        mine = [p for p in points if p.seed in chosen]
+        own = [p for p in points if p.seed in chosen]
         for metric in METRICS:
-            for size in asked:
-                guess, low, high = predicted(mine, question, used, metric, size)
+            for size in requests:
+                guess, low, high = predicted(own, question, used, metric, size)
                 real = [getattr(p, metric) for p in points if p.size == size]
                 mean = statistics.mean(real)
                 rows.append(
@@ -104,10 +104,10 @@ def tables(
     ]
     for size in sizes:
         for updates in sorted({p.updates for p in points if p.size == size}):
-            mine = [p for p in points if (p.size, p.updates) == (size, updates)]
-            found = [", ".join(f"{getattr(p, m):.{DIGITS[m]}f}" for p in mine) for m in METRICS]
-            seconds = ", ".join(f"{p.train_seconds:.0f}" for p in mine)
-            measured.append(f"| {size:,} | {updates} | {' | '.join(found)} | {seconds} |")
+            own = [p for p in points if (p.size, p.updates) == (size, updates)]
+            result = [", ".join(f"{getattr(p, m):.{DIGITS[m]}f}" for p in own) for m in METRICS]
+            seconds = ", ".join(f"{p.train_seconds:.0f}" for p in own)
+            measured.append(f"| {size:,} | {updates} | {' | '.join(result)} | {seconds} |")
     return [f"{question.total:,} training sentences.", "\n".join(lines), "\n".join(measured)]
 
 
@@ -115,17 +115,17 @@ def recommended(
     points: Sequence[LearningCurvePoint], question: LabelingDecision, rates: LabelingCosts, seeds: Sequence[int]
 ) -> str:
     """The size that each plan recommends, and the recommendation from a curve through all measurements."""
-    said = []
+    output = []
     small = [p for p in points if p.size <= question.total // 4]
     plans = [(f"seed {seed}", [p for p in small if p.seed == seed]) for seed in seeds] + [
         ("all that was measured", points)
     ]
     for worth in (0.3, 1.0):
-        for name, mine in plans:
-            row = recommend(mine, replace(question, worth=worth), rates)["recommended"]
+        for name, own in plans:
+            row = recommend(own, replace(question, worth=worth), rates)["recommended"]
             low, high = row["interval"]
-            said.append(f"{name}, worth {worth:g} BLEU: {row['sentences']:,} [{low:,.0f}, {high:,.0f}]")
-    return "Recommended: " + "; ".join(said) + "."
+            output.append(f"{name}, worth {worth:g} BLEU: {row['sentences']:,} [{low:,.0f}, {high:,.0f}]")
+    return "Recommended: " + "; ".join(output) + "."
 
 
 def main() -> None:
@@ -145,14 +145,14 @@ def main() -> None:
         runner.execute_step(step, run)
     total = prepare.count_rows(Path(run.run_dir) / "corpus", "train")
     sizes = [total // share for share in SHARES]
-    asked = [total // int(part) for part in given.parts.split(",")]
+    requests = [total // int(part) for part in given.parts.split(",")]
     batches = plan.schedule_updates(PlanConfig(max_steps=given.updates), run, sizes)["batches"]
     rates = LabelingCosts(None, 0.0, 0.0, batches)
-    points = trained(run, sizes, asked, seeds, given.updates)
+    points = trained(run, sizes, requests, seeds, given.updates)
     if given.train_only:
         return
     question = LabelingDecision("bleu", PlanConfig.min_gain, total, given.updates, given.updates)
-    rows = judged(points, question, rates, asked, seeds)
+    rows = judged(points, question, rates, requests, seeds)
     parts = [*tables(rows, points, question), recommended(points, question, rates, seeds)]
     command = f"python benchmarks/plan.py {' '.join(sys.argv[1:])}"
     write("plan", command, parts, {"rows": rows, "points": [asdict(p) for p in points]})

@@ -45,10 +45,12 @@ def main() -> None:
     given = parser.parse_args()
     _, run = load_compress([str(given.run_dir)])
     place = given.run_dir / "compressed"
-    known = {p["name"]: p["score"] for p in json.loads((place / "budget.json").read_text(encoding="utf-8"))["points"]}
+    recognized = {
+        p["name"]: p["score"] for p in json.loads((place / "budget.json").read_text(encoding="utf-8"))["points"]
+    }
     stages = [Stage("teacher", place / "exports" / "teacher-float32" / "model", run.evaluation.beam_size)]
     for name in given.points:
-        if name not in known:
+        if name not in recognized:
             sys.exit(f"{name!r} is none of the points in {place}/budget.md")
         export, _, beam = name.partition(", beam ")
         stages.append(Stage(name, place / "exports" / export / "model", int(beam)))
@@ -66,7 +68,7 @@ def main() -> None:
         "sentences/s",
     ]
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
-    lines += [line(row, rows[0], known.get(row["label"])) for row in rows]
+    lines += [line(row, rows[0], recognized.get(row["label"])) for row in rows]
     note = "One thread; ms: median of single sentences, sentences/s: in batches of 64. All timed in turn."
     command = f"python benchmarks/points.py {given.run_dir} {' '.join(map(repr, given.points))} --name {given.name}"
     write(given.name, command, ["\n".join(lines), note], {"rows": rows})

@@ -34,16 +34,16 @@ KEYS = {
 
 
 def main(lengths: list[int], work: Path, command: str) -> None:
-    found: Results = {}
+    actual: Results = {}
     for length in lengths:
         paths = _text(work / f"text-{length}", length)
-        found[f"{length:,} lines"] = [_prepare(paths, work / f"run-{length}", length)]
+        actual[f"{length:,} lines"] = [_prepare(paths, work / f"run-{length}", length)]
         shutil.rmtree(work / f"run-{length}")
     note = (
         f"Made-up text, about nine words a side, {REPEATED:.0%} of the pairs repeated and {EMPTY:.0%} empty. Rows/s are"
         " by the clock, with whatever else the machine was doing; those of processor time are not moved by it much."
     )
-    write("prepare-memory", command, [note, table(found, KEYS, next(iter(found)), "peak_rss_bytes")], found)
+    write("prepare-memory", command, [note, table(actual, KEYS, next(iter(actual)), "peak_rss_bytes")], actual)
 
 
 def _prepare(paths: list[Path], run: Path, length: int) -> dict[str, float]:
@@ -71,8 +71,8 @@ def _text(directory: Path, length: int) -> list[Path]:
     """Two parallel files of `length` lines, created unless they exist."""
     names = ("text.en", "text.it")
     if not directory.exists():
-        with atomic_directory(directory) as made:
-            _write([made / name for name in names], length)
+        with atomic_directory(directory) as instance:
+            _write([instance / name for name in names], length)
     return [directory / name for name in names]
 
 

@@ -64,9 +64,9 @@ class Judge:
 
     def line(self, name: str, model: Seq2SeqModel) -> str:
         """A row of the table: parameters, BLEU, cross-entropy, and translation length relative to the references."""
-        found = self.translations(model, self.tokenizer)
-        length = sum(map(len, found)) / sum(map(len, self.valid[1]))
-        bleu, loss = score(found, self.valid[1], self.language).bleu, importance.cross_entropy(model, self.on_valid)
+        result = self.translations(model, self.tokenizer)
+        length = sum(map(len, result)) / sum(map(len, self.valid[1]))
+        bleu, loss = score(result, self.valid[1], self.language).bleu, importance.cross_entropy(model, self.on_valid)
         parameters = sum(p.numel() for p in model.parameters() if p.dim() != 2) + sum(
             m.numel() for m in model.matrices()
         )
@@ -94,11 +94,11 @@ def lines(model: Seq2SeqModel, judge: Judge) -> Iterator[str]:
             bytes_ = f"{taken.dense:,} bytes dense, {taken.indexed:,} indexed, {taken.bitmap:,} with a bitmap"
             yield judge.line(f"{share:.0%} of the weights zero, by {scope} ({bytes_})", sparse)
     total = dimensions.encoder.layers, dimensions.decoder.layers
-    for wanted in ((total[0] - 1, total[1]), (total[0], total[1] - 1), (total[0] - 2, total[1] - 3)):
-        if min(wanted) < 1:
+    for expected in ((total[0] - 1, total[1]), (total[0], total[1] - 1), (total[0] - 2, total[1] - 3)):
+        if min(expected) < 1:
             continue
-        chosen = importance.choose_layers(model, *wanted, CalibrationSample(judge.on_valid.batches[:1]))
-        spaced = [spaced_layers(n, of) for n, of in zip(wanted, total, strict=True)]
+        chosen = importance.choose_layers(model, *expected, CalibrationSample(judge.on_valid.batches[:1]))
+        spaced = [spaced_layers(n, of) for n, of in zip(expected, total, strict=True)]
         for name, keep in (("chosen", [chosen.encoder_keep, chosen.decoder_keep]), ("evenly", spaced)):
             yield judge.line(f"layers {keep[0]} and {keep[1]}, {name}", drop_layers(model, *keep))
 
@@ -107,23 +107,23 @@ def pieces(model: Seq2SeqModel, judge: Judge) -> Iterator[str]:
     whole = judge.translations(model, judge.tokenizer)
     for name, texts in (("training", judge.train), ("validation", judge.valid)):
         for least_often in (1, 5, 20):
-            kept = vocabulary.used_vocabulary(judge.tokenizer, *texts, least_often)
+            remaining = vocabulary.used_vocabulary(judge.tokenizer, *texts, least_often)
             with tempfile.TemporaryDirectory() as root:
-                after = vocabulary.prune_tokenizer(judge.tokenizer, kept, Path(root))
-                small = vocabulary.prune_model(model, kept)
-                found = judge.translations(small, after)
+                after = vocabulary.prune_tokenizer(judge.tokenizer, remaining, Path(root))
+                small = vocabulary.prune_model(model, remaining)
+                result = judge.translations(small, after)
                 cut = vocabulary.retokenized_share(judge.tokenizer.source, after.source, judge.valid[0])
-            same = sum(a == b for a, b in zip(found, whole, strict=True)) / len(whole)
-            bleu = score(found, judge.valid[1], judge.language).bleu
-            size = f"{len(kept.target):,} | {parameter_count(small):,}"
+            same = sum(a == b for a, b in zip(result, whole, strict=True)) / len(whole)
+            bleu = score(result, judge.valid[1], judge.language).bleu
+            size = f"{len(remaining.target):,} | {parameter_count(small):,}"
             yield f"| {name}, at least {least_often} times | {size} | {bleu:.2f} | {same:.1%} | {cut:.1%} |"
 
 
 def ends(model: Seq2SeqModel, judge: Judge) -> str:
     """Confidence of the model in `</s>`: where it is certain, gradients are nearly zero."""
-    found = force_decode(model, judge.tokenizer, *(texts[:500] for texts in judge.train))
-    at_end = found.ids == EOS
-    end, elsewhere = found.nll[at_end].mean(), found.nll[~at_end].mean()
+    result = force_decode(model, judge.tokenizer, *(texts[:500] for texts in judge.train))
+    at_end = result.ids == EOS
+    end, elsewhere = result.nll[at_end].mean(), result.nll[~at_end].mean()
     return f"Cross-entropy on 500 training pairs: {end:.4f} at </s>, {elsewhere:.4f} elsewhere."
 
 
@@ -136,8 +136,8 @@ def main() -> None:
     judge, model = Judge(given.run, given.language), load_model(given.model)
     print(f"`python {' '.join(sys.argv)}`, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, {json.dumps(machine())}\n")
     rises = importance.layer_rises(model, judge.on_valid)
-    for stack, found in rises.items():
-        print(f"Rise of the cross-entropy without a layer, {stack}: {', '.join(f'{rise:.3f}' for rise in found)}.\n")
+    for stack, result in rises.items():
+        print(f"Rise of the cross-entropy without a layer, {stack}: {', '.join(f'{rise:.3f}' for rise in result)}.\n")
     print(ends(model, judge), "\n")
     print("| | parameters | BLEU | cross-entropy | length |\n|---|---:|---:|---:|---:|", flush=True)
     for line in lines(model, judge):

@@ -55,8 +55,8 @@ def main(run: Path, models: list[str]) -> None:
     print("|---|---:|---:|---|")
     for name in models or ["teacher"]:
         hypotheses = translations(run / name, sources)
-        found = score(hypotheses, raw, "de")
-        print(f"| {name} | {published(hypotheses, cut):.2f} | {found.bleu:.2f} | {found.bleu_signature} |")
+        result = score(hypotheses, raw, "de")
+        print(f"| {name} | {published(hypotheses, cut):.2f} | {result.bleu:.2f} | {result.bleu_signature} |")
 
 
 if __name__ == "__main__":

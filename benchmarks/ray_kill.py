@@ -49,21 +49,21 @@ def main() -> None:
     seconds = time.monotonic() - begin
     store = LabelStore(WORK / "ray" / "labels")
     store.check()
-    wanted = [str(i) for i in range(given.sentences)]
-    in_order = store.ids() == wanted
+    expected = [str(i) for i in range(given.sentences)]
+    in_order = store.ids() == expected
     drive("local")
     shards = [
         [s["checksum"] for s in LabelStore(WORK / name / "labels").manifest["shards"]] for name in ("local", "ray")
     ]
     same = sum(a == b for a, b in zip(*shards, strict=True))
-    found = {**killed, "sentences": store.rows, "shards": len(shards[0]), "shards_equal": same, "seconds": seconds}
+    result = {**killed, "sentences": store.rows, "shards": len(shards[0]), "shards_equal": same, "seconds": seconds}
     line = (
         f"{killed['workers']} workers and {killed['drivers']} drivers killed (SIGKILL) in {seconds:.0f} s; "
         f"{store.rows:,} sentences in {len(shards[0])} shards, checked: every id once, "
         f"{'in order' if in_order else 'NOT IN ORDER'}; {same} of {len(shards[0])} shards are byte for byte those of "
         "one process without Ray"
     )
-    write("ray-kill", f"python benchmarks/ray_kill.py {' '.join(sys.argv[1:])}".strip(), [line], found)
+    write("ray-kill", f"python benchmarks/ray_kill.py {' '.join(sys.argv[1:])}".strip(), [line], result)
     sys.exit(not (in_order and same == len(shards[0]) and sum(killed.values()) >= given.kills))
 
 
@@ -105,9 +105,9 @@ def labelled_under_fire(kills: int, moments: random.Random) -> dict[str, int]:
                 sys.exit(f"the driver ended with status {driver.exitcode}")
             driver = start()
         time.sleep(moments.uniform(0.2, 2.0))
-        made = sum(done.values())
-        if made < kills and shards_there() > seen and (workers := busy(driver.pid or 0)):
-            seen, at_driver = shards_there(), made % DRIVER_EVERY == DRIVER_EVERY - 1
+        instance = sum(done.values())
+        if instance < kills and shards_there() > seen and (workers := busy(driver.pid or 0)):
+            seen, at_driver = shards_there(), instance % DRIVER_EVERY == DRIVER_EVERY - 1
             victim = driver.pid if at_driver else moments.choice(workers)
             os.kill(int(victim or 0), signal.SIGKILL)
             done["drivers" if at_driver else "workers"] += 1

@@ -59,8 +59,8 @@ def main() -> None:
             print(number, arm.__name__, (ray if arm is on_ray else local)[-1], file=sys.stderr, flush=True)
     ratios = [a["per_second"] / b["per_second"] for a, b in zip(ray, local, strict=True)]
     lines = ["| | sentences/s | seconds until then |", "|---|---:|---:|"]
-    for name, found in (("Ray, two workers of one core", ray), ("two processes of one core each", local)):
-        cells = [middle([f[key] for f in found], digits) for key, digits in (("per_second", 0), ("begin", 1))]
+    for name, result in (("Ray, two workers of one core", ray), ("two processes of one core each", local)):
+        cells = [middle([f[key] for f in result], digits) for key, digits in (("per_second", 0), ("begin", 1))]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     parts = ["\n".join(lines), f"Ratio, paired by rounds: {middle(ratios, 2)}"]
     data = {"ray": ray, "processes": local, "ratios": ratios, "median": statistics.median(ratios)}
@@ -134,7 +134,7 @@ class Clock:
     def finish(self, task: object) -> None:
         pass
 
-    def say(self, message: str) -> None:
+    def emit(self, message: str) -> None:
         pass
 
 

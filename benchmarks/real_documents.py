@@ -99,7 +99,7 @@ def look_at(path: Path, kind: Kind) -> None:
     data, name = path.read_bytes(), path.name
     kind.files += 1
     begin = time.perf_counter()
-    attentive = TranslateWithAttention(marked, lambda texts, said: [[] for _ in texts])
+    attentive = TranslateWithAttention(marked, lambda texts, output: [[] for _ in texts])
     try:
         if not _same(data, _through(data, name, list), path):
             kind.different.append(str(path))
@@ -118,12 +118,12 @@ def look_at(path: Path, kind: Kind) -> None:
     _compare(data, changed, path, kind)
 
 
-def _same(data: bytes, made: bytes, path: Path) -> bool:
+def _same(data: bytes, instance: bytes, path: Path) -> bool:
     """Whether a document is unchanged; a catalogue's empty translations are filled, which changes its lines."""
-    if data == made or path.suffix != ".po":
-        return data == made
+    if data == instance or path.suffix != ".po":
+        return data == instance
     try:
-        return READERS[".po"](data)[1] == READERS[".po"](made)[1]
+        return READERS[".po"](data)[1] == READERS[".po"](instance)[1]
     except Exception:  # the other parser's own limits
         return False
 
@@ -131,12 +131,14 @@ def _same(data: bytes, made: bytes, path: Path) -> bool:
 def _compare(data: bytes, changed: bytes, path: Path, kind: Kind) -> None:
     reader = READERS[path.suffix.lower()]
     try:
-        (before, rest), (after, rest_after) = reader(data), reader(changed)
+        (before, remainder), (after, remainder_after) = reader(data), reader(changed)
     except Exception:  # the other parser's own limits
         kind.unread += 1
         return
-    if rest != rest_after or len(before) != len(after):
-        other = next((f"{a!r} -> {b!r}" for a, b in zip(rest, rest_after, strict=False) if a != b), "another number")
+    if remainder != remainder_after or len(before) != len(after):
+        other = next(
+            (f"{a!r} -> {b!r}" for a, b in zip(remainder, remainder_after, strict=False) if a != b), "another number"
+        )
         kind.beyond.append(f"{path}: {other[:150]}")
         return
     for old, new in zip(before, after, strict=True):

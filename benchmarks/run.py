@@ -52,10 +52,10 @@ def training(setting: Setting) -> None:
     for name, shape, batch_tokens in SETTINGS if pick_device().type == "cpu" else GPU_SETTINGS:
         add_model(setting.work, "model", shape, setting.tokenizer)
         spec = replace(setting.spec, batch_tokens=batch_tokens)
-        found = turns(training_arms(spec, own_first=run(Arm("own", "own", spec))), setting.rounds)
+        result = turns(training_arms(spec, own_first=run(Arm("own", "own", spec))), setting.rounds)
         title = f"{name}, {len(setting.tokenizer.target.tokens)} pieces, batches of {batch_tokens:,} tokens"
-        parts += [title, table(found, SPEED, "own", "tokens_per_second")]
-        data[title] = found
+        parts += [title, table(result, SPEED, "own", "tokens_per_second")]
+        data[title] = result
     write("training", setting.command, parts, data)
 
 
@@ -110,9 +110,9 @@ def distillation(setting: Setting) -> None:
         Arm("online teacher", "online", replace(online, bf16=False)),
         Arm("online teacher, bf16", "online", online),
     ]
-    found = turns(arms, setting.rounds)
-    parts = ["3+3, d=256; the online teacher is 6+6", table(found, UPDATE, "stored labels", "seconds_per_update")]
-    write("distillation", setting.command, parts, found)
+    result = turns(arms, setting.rounds)
+    parts = ["3+3, d=256; the online teacher is 6+6", table(result, UPDATE, "stored labels", "seconds_per_update")]
+    write("distillation", setting.command, parts, result)
 
 
 def memory(setting: Setting) -> None:
@@ -127,9 +127,9 @@ def memory(setting: Setting) -> None:
         Arm("plain loop", "online", replace(spec, bf16=False)),
         Arm("plain loop, bf16", "online", spec),
     ]
-    found = turns(arms, min(3, setting.rounds))
-    parts = ["3+3, d=256, random ids", table(found, MEMORY, "own", "peak_rss_bytes")]
-    write("memory", setting.command, parts, found)
+    result = turns(arms, min(3, setting.rounds))
+    parts = ["3+3, d=256, random ids", table(result, MEMORY, "own", "peak_rss_bytes")]
+    write("memory", setting.command, parts, result)
 
 
 BENCHMARKS = {

@@ -26,7 +26,7 @@ from distilmt.data.readers import apt, debian, debian_sections
 from distilmt.data.readers.debian_sections import LabeledText
 
 
-def found(tsv: Path | None) -> list[LabeledText]:
+def result(tsv: Path | None) -> list[LabeledText]:
     """All labeled texts."""
     if tsv is None:
         return debian_sections.examples(debian.descriptions(apt.fetch(["en"], apt.default_cache())))
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--tsv", type=Path, help="directory with train.tsv and test.tsv: label, source, package, text")
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
-    examples = found(given.tsv)
+    examples = result(given.tsv)
     seeds = range(2, 2 + given.splits)
     with ProcessPoolExecutor(given.jobs) as pool:
         rows = [row for part in pool.map(one_split, [examples] * len(seeds), seeds) for row in part]

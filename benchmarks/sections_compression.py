@@ -49,7 +49,7 @@ class Data:
 
 
 @dataclass
-class Made:
+class Instance:
     """A network and its training time in seconds."""
 
     name: str
@@ -82,8 +82,8 @@ def trained(network: nn.Sequential, data: Data, soft: torch.Tensor | None, rate:
     for _ in range(EPOCHS):
         for batch in torch.randperm(len(data.rows), generator=random).split(BATCH)[: len(data.rows) // BATCH]:
             logits = network(data.rows[batch])
-            wanted = logits if soft is None else soft[batch]
-            mixture_loss(logits, wanted, data.labels[batch], mixture).mean().backward()
+            expected = logits if soft is None else soft[batch]
+            mixture_loss(logits, expected, data.labels[batch], mixture).mean().backward()
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()
@@ -96,11 +96,11 @@ def cut(network: nn.Sequential, data: Data, units: int) -> nn.Sequential:
     """Retain the units with the largest outputs: mean activation times the norm of their outgoing weights."""
     first, last = network[0], network[3]
     activations = network[:2](data.rows).mean(0)
-    kept = (activations * last.weight.norm(dim=0)).topk(units).indices.sort().values
+    remaining = (activations * last.weight.norm(dim=0)).topk(units).indices.sort().values
     small = new(units).eval()
     for layer, weight, bias in (
-        (small[0], first.weight[kept], first.bias[kept]),
-        (small[3], last.weight[:, kept], last.bias),
+        (small[0], first.weight[remaining], first.bias[remaining]),
+        (small[3], last.weight[:, remaining], last.bias),
     ):
         layer.weight.copy_(weight)
         layer.bias.copy_(bias)
@@ -108,7 +108,7 @@ def cut(network: nn.Sequential, data: Data, units: int) -> nn.Sequential:
 
 
 @torch.no_grad()
-def answers(network: nn.Sequential, rows: torch.Tensor) -> torch.Tensor:
+def responses(network: nn.Sequential, rows: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(softmax(network(rows).numpy().astype(np.float64)).astype(np.float32))
 
 
@@ -120,31 +120,31 @@ def crossfitted(data: Data, seed: int) -> torch.Tensor:
         others[fold] = False
         network = new(512)
         trained(network, Data(data.rows[others], data.labels[others], data.rows, data.labels), None, 0.1, seed)
-        soft[fold] = answers(network, data.rows[fold])
+        soft[fold] = responses(network, data.rows[fold])
     return soft
 
 
-def networks(data: Data, seed: int) -> Iterator[Made]:
+def networks(data: Data, seed: int) -> Iterator[Instance]:
     """All compared networks."""
     torch.manual_seed(seed)
     teacher = new(512)
-    spent = trained(teacher, data, None, 0.1, seed)
-    yield Made("network 512", teacher, spent)
+    usage = trained(teacher, data, None, 0.1, seed)
+    yield Instance("network 512", teacher, usage)
     alone = new(UNITS)
-    yield Made("network 64 on labels", alone, trained(alone, data, None, 0.1, seed))
+    yield Instance("network 64 on labels", alone, trained(alone, data, None, 0.1, seed))
     begin = time.perf_counter()
     soft = crossfitted(data, seed)
-    asked = time.perf_counter() - begin
+    requests = time.perf_counter() - begin
     student = new(UNITS)
-    yield Made("distilled to 64", student, asked + trained(student, data, soft, 0.1, seed))
-    yield Made("cut to 64", cut(teacher, data, UNITS), spent)
+    yield Instance("distilled to 64", student, requests + trained(student, data, soft, 0.1, seed))
+    yield Instance("cut to 64", cut(teacher, data, UNITS), usage)
     recovered = cut(teacher, data, UNITS)
-    yield Made("cut to 64, trained on", recovered, spent + trained(recovered, data, None, 0.02, seed))
+    yield Instance("cut to 64, trained on", recovered, usage + trained(recovered, data, None, 0.02, seed))
     taught = cut(teacher, data, UNITS)
-    yield Made("cut to 64, distilled", taught, spent + asked + trained(taught, data, soft, 0.02, seed))
+    yield Instance("cut to 64, distilled", taught, usage + requests + trained(taught, data, soft, 0.02, seed))
 
 
-def exported(made: Made, place: Path) -> dict[str, Path]:
+def exported(instance: Instance, place: Path) -> dict[str, Path]:
     """Exports in float32 and in int8."""
     path = place / "model.onnx"
     example = torch.zeros(2, study.FEATURES)
@@ -152,7 +152,7 @@ def exported(made: Made, place: Path) -> dict[str, Path]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            made.network, (example,), path, dynamic_shapes=shapes, dynamo=True, external_data=False, verbose=False
+            instance.network, (example,), path, dynamic_shapes=shapes, dynamo=True, external_data=False, verbose=False
         )
     quantize_dynamic(path, place / "int8.onnx", weight_type=QuantType.QInt8)
     return {"": path, ", int8": place / "int8.onnx"}
@@ -164,13 +164,13 @@ def run_by_onnx(path: Path, data: Data) -> dict[str, float]:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options)
     name, rows = session.get_inputs()[0].name, data.test_rows.numpy()
-    said = session.run(None, {name: rows})[0].argmax(1)
+    output = session.run(None, {name: rows})[0].argmax(1)
     times = []
     for row in rows[:500]:
         begin = time.perf_counter()
         session.run(None, {name: row[None]})
         times.append(time.perf_counter() - begin)
-    right = float((said == data.test_labels.numpy()).mean())
+    right = float((output == data.test_labels.numpy()).mean())
     return {"accuracy": 100 * right, "bytes": path.stat().st_size, "us": 1e6 * statistics.median(times)}
 
 
@@ -193,11 +193,11 @@ def main() -> None:
     examples, results = found(given.tsv), defaultdict(list)
     for seed in range(2, 2 + given.splits):
         data = hashed(*debian_sections.split_by_source(examples, seed))
-        for made in networks(data, seed):
+        for instance in networks(data, seed):
             with tempfile.TemporaryDirectory() as place:
-                for ending, path in exported(made, Path(place)).items():
-                    results[made.name + ending].append(run_by_onnx(path, data) | {"seconds": made.seconds})
-            print(seed, made.name, results[made.name][-1], file=sys.stderr, flush=True)
+                for ending, path in exported(instance, Path(place)).items():
+                    results[instance.name + ending].append(run_by_onnx(path, data) | {"seconds": instance.seconds})
+            print(seed, instance.name, results[instance.name][-1], file=sys.stderr, flush=True)
     note = f"{given.splits} splits; accuracy is mean ± standard deviation, the others are medians."
     command = f"python benchmarks/sections_compression.py {' '.join(sys.argv[1:])}".strip()
     write("sections-compression", command, [table(results), note], dict(results))

@@ -65,10 +65,10 @@ class Check:
         self.allowed: list[set[str]] = [set() for _ in sentences]
         for order in orders:
             for size, kind in ((1, "examples"), (16, "examples"), (64, "examples"), (_BATCH_TOKENS, "tokens")):
-                found = translator.hypotheses(
+                actual = translator.hypotheses(
                     [sentences[i] for i in order], DecodingOptions(batch_size=size, batch_type=kind)
                 )
-                for index, hypotheses in zip(order, found, strict=True):
+                for index, hypotheses in zip(order, actual, strict=True):
                     self.allowed[index].add(hypotheses[0].text if hypotheses else "")
         self.cache: dict[tuple[int, str], str] = {}
 
@@ -77,7 +77,7 @@ class Check:
         if text in self.allowed[index]:
             return "same"
         if (index, text) not in self.cache:
-            near = [max(SequenceMatcher(None, text, one).ratio() for one in found) for found in self.allowed]
+            near = [max(SequenceMatcher(None, text, one).ratio() for one in actual) for actual in self.allowed]
             self.cache[index, text] = "rounded" if near[index] == max(near) and near[index] > 0.5 else "wrong"
         return self.cache[index, text]
 
@@ -91,16 +91,16 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        self.ask()
+        self.request()
 
-    def ask(self) -> None:
+    def request(self) -> None:
         self.begun = time.perf_counter()
         self.transport.write(self.requests[self.index])
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
-        head, found, body = self.buffer.partition(b"\r\n\r\n")
-        if not found:
+        head, actual, body = self.buffer.partition(b"\r\n\r\n")
+        if not actual:
             return
         low = head.lower()
         start = low.index(b"content-length:") + 15
@@ -118,7 +118,7 @@ class Client(asyncio.Protocol):
         if b"connection: close" in low or self.stop:
             self.transport.close()
         else:
-            self.ask()
+            self.request()
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.done.done():
@@ -131,9 +131,9 @@ async def _load(port: int, requests: list[bytes], connections: int, seconds: flo
     for number in range(connections):
         end: asyncio.Future[None] = loop.create_future()
         first = number * len(requests) // connections
-        made = Client(load, requests, first, check, end)
-        await loop.create_connection(lambda made=made: made, "127.0.0.1", port)
-        clients.append(made)
+        instance = Client(load, requests, first, check, end)
+        await loop.create_connection(lambda instance=instance: instance, "127.0.0.1", port)
+        clients.append(instance)
         ends.append(end)
     await asyncio.sleep(seconds)
     for client in clients:
@@ -191,9 +191,9 @@ def _await(port: int, process: subprocess.Popen[bytes], log: Any) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as actual:
+        actual.bind(("127.0.0.1", 0))
+        return int(actual.getsockname()[1])
 
 
 def raw(model: Path, sentences: list[str], seconds: float) -> float:

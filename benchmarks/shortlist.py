@@ -70,33 +70,35 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def turn(translator: Translator, sources: list[str], beam: int, batch: int) -> Turn:
     begin = time.perf_counter()
-    found = translator.hypotheses(sources, DecodingOptions(beam_size=beam, batch_size=batch))
+    result = translator.hypotheses(sources, DecodingOptions(beam_size=beam, batch_size=batch))
     seconds = time.perf_counter() - begin
-    return Turn(sum(len(answer[0].tokens) for answer in found) / seconds, [answer[0].text for answer in found])
+    return Turn(
+        sum(len(response[0].tokens) for response in result) / seconds, [response[0].text for response in result]
+    )
 
 
 def speed_row(model: Path, beam: int, batch: int, task: Task) -> list[str]:
     """Both variants in turns, in alternating order, so that drift of the machine favors none."""
     arms = {used: Translator(model, threads=1, shortlist=used) for used in (False, True)}
-    found: dict[bool, list[Turn]] = {False: [], True: []}
+    result: dict[bool, list[Turn]] = {False: [], True: []}
     for used in arms:
         turn(arms[used], task.sources[:WARM_UP], beam, batch)
     for number in range(task.rounds):
         for used in arms if number % 2 == 0 else reversed(arms):
-            found[used].append(turn(arms[used], task.sources, beam, batch))
-    speeds = {used: [t.tokens_per_second for t in turns] for used, turns in found.items()}
+            result[used].append(turn(arms[used], task.sources, beam, batch))
+    speeds = {used: [t.tokens_per_second for t in turns] for used, turns in result.items()}
     ratios = [b / a for a, b in zip(speeds[False], speeds[True], strict=True)]
-    texts = {used: turns[-1].texts for used, turns in found.items()}
+    texts = {used: turns[-1].texts for used, turns in result.items()}
     scores = {used: quality.score(texts[used], task.references, task.target) for used in texts}
     same = statistics.mean(a == b for a, b in zip(texts[False], texts[True], strict=True))
     both = [f"{getattr(scores[used], name):.2f}" for name in ("bleu", "chrf") for used in scores]
     return [str(beam), str(batch), middle(speeds[False]), middle(speeds[True]), middle(ratios, 2), *both, f"{same:.1%}"]
 
 
-def covered(found: shortlist.Shortlist, pairs: dict[str, list], tokenizer: Tokenizer) -> list[str]:
+def covered(result: shortlist.Shortlist, pairs: dict[str, list], tokenizer: Tokenizer) -> list[str]:
     cells = []
     for kind in pairs.values():
-        share = shortlist.coverage(found, kind)
+        share = shortlist.coverage(result, kind)
         cells += [f"{share.pieces:.2%}", f"{share.sentences:.1%}"]
     return [f"{share.size:.0f} of {len(tokenizer.target.tokens) - 1:,}", *cells]
 
@@ -105,10 +107,10 @@ def held_out(model: Path, task: Task, tokenizer: Tokenizer) -> dict[str, list]:
     """Source tokens of the test set, with the model's own translation (beam 4) and with the reference's tokens."""
     free = Translator(model, threads=1, shortlist=False)
     sources = free.tokenize(task.sources)
-    said = [answer[0].tokens for answer in free.hypotheses(task.sources)]
+    output = [response[0].tokens for response in free.hypotheses(task.sources)]
     references = [[tokenizer.target.tokens[i] for i in ids] for ids in tokenizer.target.encode(task.references)]
     return {
-        "its own": list(zip(sources, said, strict=True)),
+        "its own": list(zip(sources, output, strict=True)),
         "references": list(zip(sources, references, strict=True)),
     }
 
@@ -125,11 +127,11 @@ def main(options: argparse.Namespace) -> None:
         for best in options.best:
             chosen = ShortlistConfig(best=best, frequent=options.frequent)
             begin = time.perf_counter()
-            found = shortlist.build(shortlist.label_pairs(labels, tokenizer, chosen), tokenizer, chosen)
+            result = shortlist.build(shortlist.label_pairs(labels, tokenizer, chosen), tokenizer, chosen)
             seconds = time.perf_counter() - begin
-            found.write(model)
+            result.write(model)
             size = (model / shortlist.FILE).stat().st_size
-            sizes.append([best, options.frequent, *covered(found, held, tokenizer), f"{size:,}", f"{seconds:.0f}"])
+            sizes.append([best, options.frequent, *covered(result, held, tokenizer), f"{size:,}", f"{seconds:.0f}"])
             speeds += [[best, *speed_row(model, beam, batch, task)] for beam in BEAMS for batch in BATCHES]
     print(heading("shortlist", options.note))
     print(f"{len(task.sources)} test sentences, {labels.rows} sentences to learn from, one thread\n")

@@ -40,10 +40,10 @@ def prepared(pairs: list[tuple[str, str]], size: int, best: int, place: Path) ->
     train(sources, targets, TokenizerConfig(vocab_size=size, vocab_sharing="shared"), place, seed=1)
     tokenizer, config = load(place), ShortlistConfig(best=best)
     encoded = zip(tokenizer.source.encode(sources), tokenizer.target.encode(targets), strict=True)
-    found = shortlist.build(encoded, tokenizer, config)
+    actual = shortlist.build(encoded, tokenizer, config)
     export(marian_network(new_model(SHAPE, tokenizer, 0.0, 1)), tokenizer, place / "model", "int8")
-    found.write(place / "model")
-    return tokenizer, found
+    actual.write(place / "model")
+    return tokenizer, actual
 
 
 def speed(model: ctranslate2.Translator, batches: list[Batch], beam: int, used: bool) -> float:
@@ -51,30 +51,30 @@ def speed(model: ctranslate2.Translator, batches: list[Batch], beam: int, used: 
     tokens, begin = 0, time.perf_counter()
     for batch in batches:
         length = max(len(source) for source in batch)
-        found = model.translate_batch(
+        actual = model.translate_batch(
             batch, beam_size=beam, use_vmap=used, min_decoding_length=length, max_decoding_length=length
         )
-        tokens += sum(len(result.hypotheses[0]) for result in found)
+        tokens += sum(len(result.hypotheses[0]) for result in actual)
     return tokens / (time.perf_counter() - begin)
 
 
 def row(model: ctranslate2.Translator, sources: Batch, beam: int, batch: int, rounds: int) -> list[str]:
     by_length = sorted(sources, key=len)
     batches = [by_length[i : i + batch] for i in range(0, len(by_length), batch)]
-    found: dict[bool, list[float]] = {False: [], True: []}
+    actual: dict[bool, list[float]] = {False: [], True: []}
     for number in range(rounds + 1):
         for used in (False, True) if number % 2 == 0 else (True, False):
-            found[used].append(speed(model, batches, beam, used))
-    without, restricted = found[False][1:], found[True][1:]  # the first round warms up
+            actual[used].append(speed(model, batches, beam, used))
+    without, restricted = actual[False][1:], actual[True][1:]  # the first round warms up
     ratios = [b / a for a, b in zip(without, restricted, strict=True)]
     return [str(beam), str(batch), middle(without), middle(restricted), middle(ratios, 2)]
 
 
-def allowed(found: shortlist.Shortlist, sources: Batch, batch: int) -> int:
+def allowed(actual: shortlist.Shortlist, sources: Batch, batch: int) -> int:
     """Mean number of tokens allowed in a batch."""
     by_length = sorted(sources, key=len)
     groups = [by_length[i : i + batch] for i in range(0, len(by_length), batch)]
-    return round(statistics.mean(len(set().union(*map(found.allowed, group))) for group in groups))
+    return round(statistics.mean(len(set().union(*map(actual.allowed, group))) for group in groups))
 
 
 def main(options: argparse.Namespace) -> None:
@@ -84,12 +84,12 @@ def main(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as root:
         for size in options.sizes:
             place = Path(root) / str(size)
-            tokenizer, found = prepared(pairs, size, options.best, place)
+            tokenizer, actual = prepared(pairs, size, options.best, place)
             sources = [[*p, "</s>"] for p in tokenizer.source.processor.encode(lines, out_type=str)]
             model = ctranslate2.Translator(str(place / "model"), inter_threads=1, intra_threads=1)
             pieces = f"{len(tokenizer.target.tokens) - 1:,}"
             for batch in BATCHES:
-                few = f"{allowed(found, sources, batch):,}"
+                few = f"{allowed(actual, sources, batch):,}"
                 rows += [[pieces, few, *row(model, sources, beam, batch, options.rounds)] for beam in BEAMS]
     print(heading("shortlist by vocabulary", options.note))
     print(f"{len(pairs):,} pairs to learn from, {len(lines)} sentences translated, best {options.best}\n")

@@ -41,15 +41,15 @@ def seconds(arguments: list[str], text: str | None = None) -> float:
 
 
 def main(rounds: int, command: str, model: str | None) -> None:
-    asked: dict[str, tuple[list[str], str | None]] = {
+    requests: dict[str, tuple[list[str], str | None]] = {
         " ".join(["distilmt", *name.split(), "--help"]): ([*name.split(), "--help"], None) for name in COMMANDS
     }
     if model:
-        asked["distilmt translate MODEL --text …"] = (["translate", model, "--text", SENTENCE], None)
-        asked["… \\| distilmt translate MODEL"] = (["translate", model], f"{SENTENCE}\n")
-    data: dict[str, list[float]] = {name: [] for name in asked}
+        requests["distilmt translate MODEL --text …"] = (["translate", model, "--text", SENTENCE], None)
+        requests["… \\| distilmt translate MODEL"] = (["translate", model], f"{SENTENCE}\n")
+    data: dict[str, list[float]] = {name: [] for name in requests}
     for _ in range(rounds):
-        for name, (arguments, text) in asked.items():
+        for name, (arguments, text) in requests.items():
             data[name].append(seconds(arguments, text))
     lines = ["| command | seconds, median | greatest |", "|---|---:|---:|"]
     lines += [f"| `{name}` | {statistics.median(v):.2f} | {max(v):.2f} |" for name, v in data.items()]

@@ -31,21 +31,23 @@ def main() -> None:
     if given.label:
         drive(Path(given.label))
         return
-    found: dict[str, dict[str, float]] = {}
+    result: dict[str, dict[str, float]] = {}
     for name, count in (("few", given.few), ("many", given.many)):
         if not (WORK / name / "ray" / "corpus" / "train.parquet").exists():
             prepare(WORK / name, count)
-        found[f"label, {count:,}"] = measured([__file__, "--label", str(WORK / name / "ray")])
+        result[f"label, {count:,}"] = measured([__file__, "--label", str(WORK / name / "ray")])
     few, many = (WORK / name / "ray" / "labels" for name in ("few", "many"))
     big, count = WORK / "big", given.many * given.times
     merge = ["-m", "distilmt", "labels", "merge", "--quiet"]
-    found[f"labels merge, {count:,}"] = measured([*merge, str(big), *[str(many)] * given.times, "--prefix_ids", "true"])
+    result[f"labels merge, {count:,}"] = measured(
+        [*merge, str(big), *[str(many)] * given.times, "--prefix_ids", "true"]
+    )
     for store, rows in ((few, given.few), (big, count)):
         for action in ("check", "info", "split"):
             out = [str(WORK / f"parts-{rows}")] if action == "split" else []
-            found[f"labels {action}, {rows:,}"] = measured(["-m", "distilmt", "labels", action, str(store), *out])
+            result[f"labels {action}, {rows:,}"] = measured(["-m", "distilmt", "labels", action, str(store), *out])
     lines = ["| | peak RSS, MB | seconds |", "|---|---:|---:|"]
-    lines += [f"| {name} | {f['peak_rss_bytes'] / 1e6:,.0f} | {f['seconds']:,.0f} |" for name, f in found.items()]
+    lines += [f"| {name} | {f['peak_rss_bytes'] / 1e6:,.0f} | {f['seconds']:,.0f} |" for name, f in result.items()]
     size = sum(path.stat().st_size for path in big.glob("*.parquet"))
     note = (
         f"1+1 layers, d=64, greedy, top_k 0, shards of 4,000; the biggest store has {size / 1e6:,.0f} MB. Machine busy."
@@ -54,7 +56,7 @@ def main() -> None:
         "store-memory",
         f"python benchmarks/store_memory.py {' '.join(sys.argv[1:])}".strip(),
         [note, "\n".join(lines)],
-        found,
+        result,
     )
 
 
@@ -74,9 +76,9 @@ def measured(arguments: list[str]) -> dict[str, float]:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{' '.join(arguments)} failed")
-    found = {"peak_rss_bytes": usage.ru_maxrss * 1024, "seconds": time.monotonic() - begin}
-    print(" ".join(arguments)[:100], found, file=sys.stderr, flush=True)
-    return found
+    result = {"peak_rss_bytes": usage.ru_maxrss * 1024, "seconds": time.monotonic() - begin}
+    print(" ".join(arguments)[:100], result, file=sys.stderr, flush=True)
+    return result
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ def row(system: dict[str, Any]) -> str:
 
 
 def ratios(report: dict[str, Any]) -> str:
-    found = {system["name"]: system for system in report["systems"]}
-    teacher, student = found["teacher"], found["student-int8"]
+    result = {system["name"]: system for system in report["systems"]}
+    teacher, student = result["teacher"], result["student-int8"]
     smaller = teacher["file_bytes"] / student["file_bytes"]
     faster = student["sentences_per_second"]["batch_1"] / teacher["sentences_per_second"]["batch_1"]
     return (

@@ -133,13 +133,13 @@ def busy(count: int) -> Iterator[None]:
 def used_by_others(seconds: float = 1.0) -> float:
     """Cores used by all processes while none of ours was computing."""
 
-    def spent() -> float:
+    def usage() -> float:
         values = [int(v) for v in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
         return (sum(values) - values[3] - values[4]) / os.sysconf("SC_CLK_TCK")
 
-    before, begin = spent(), time.monotonic()
+    before, begin = usage(), time.monotonic()
     time.sleep(seconds)
-    return (spent() - before) / (time.monotonic() - begin)
+    return (usage() - before) / (time.monotonic() - begin)
 
 
 def measure(rounds: int, loops: list[int]) -> dict[str, list[dict[str, float]]]:

@@ -54,18 +54,18 @@ def run(arm: Arm) -> dict[str, float]:
     done = subprocess.run(command, capture_output=True, text=True, env=quiet, check=False)
     if done.returncode:
         sys.exit(f"{arm.name} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
-    found = json.loads(done.stdout.strip().split("\n")[-1])
-    print(f"{arm.name}: {found}", file=sys.stderr, flush=True)
-    return found
+    result = json.loads(done.stdout.strip().split("\n")[-1])
+    print(f"{arm.name}: {result}", file=sys.stderr, flush=True)
+    return result
 
 
 def turns(arms: list[Arm], rounds: int) -> Results:
     """Every arm once per round, in alternating order against drift of the machine. The round is the seed."""
-    found: Results = {arm.name: [] for arm in arms}
+    result: Results = {arm.name: [] for arm in arms}
     for number in range(rounds):
         for arm in arms if number % 2 == 0 else arms[::-1]:
-            found[arm.name].append(run(replace(arm, spec=replace(arm.spec, seed=number + 1))))
-    return found
+            result[arm.name].append(run(replace(arm, spec=replace(arm.spec, seed=number + 1))))
+    return result
 
 
 def paired(results: Results, key: str, first: str, second: str) -> list[float]:

@@ -24,8 +24,8 @@ BIG = ModelConfig(None, 512, 2048, 8, 6, 6, max_positions=128)
 
 def pairs_of(paths: list[str]) -> list[tuple[str, str]]:
     """Sentence pairs of two parallel files, without pairs with an empty side."""
-    found = ((pair.source.strip(), pair.target.strip()) for pair in read_pairs(paths, "en", "de"))
-    return [pair for pair in found if all(pair)]
+    result = ((pair.source.strip(), pair.target.strip()) for pair in read_pairs(paths, "en", "de"))
+    return [pair for pair in result if all(pair)]
 
 
 def prepare(work: Path, pairs: list[tuple[str, str]], valid: list[tuple[str, str]], seed: int = 1) -> Tokenizer:

@@ -82,9 +82,13 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_reference_of_keys_is_up_to_date() -> None:
-    made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))
-    assert made["OUTPUT"].read_text(encoding="utf-8") == made["reference"](), "run: python docs/make_reference.py"
-    assert made["RENAMED"].read_text(encoding="utf-8") == made["former_names"](), "run: python docs/make_reference.py"
+    instance = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))
+    assert instance["OUTPUT"].read_text(encoding="utf-8") == instance["reference"](), (
+        "run: python docs/make_reference.py"
+    )
+    assert instance["RENAMED"].read_text(encoding="utf-8") == instance["former_names"](), (
+        "run: python docs/make_reference.py"
+    )
 
 
 def test_every_key_is_in_the_reference() -> None:

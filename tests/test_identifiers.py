@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import distilmt
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
 
 BANNED = frozenset(
     [
@@ -77,11 +79,11 @@ def parts(name: str) -> set[str]:
     return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
 
 
-def test_identifiers_are_terms_of_the_field() -> None:
-    root = Path(distilmt.__file__).parent
+@pytest.mark.parametrize("directory", ["src", "tests", "benchmarks"])
+def test_identifiers_are_terms_of_the_field(directory: str) -> None:
     banned = [
-        f"{path.relative_to(root)}:{line} {name}"
-        for path in sorted(root.rglob("*.py"))
+        f"{path.relative_to(ROOT)}:{line} {name}"
+        for path in sorted((ROOT / directory).rglob("*.py"))
         for name, line in identifiers(ast.parse(path.read_text(encoding="utf-8")))
         if parts(name) & BANNED and name not in FOREIGN | KEYS
     ]

@@ -33,15 +33,15 @@ def main(system: str, model: Path, beam: int, file: Path) -> None:
     begin = time.perf_counter()
     translate = (ours if system == "ours" else marians)(model, beam)
     translate(texts[:1], 1)
-    found: dict[str, float] = {"ready_seconds": time.perf_counter() - begin}
+    result: dict[str, float] = {"ready_seconds": time.perf_counter() - begin}
     pieces = spm.SentencePieceProcessor(model_file=str(model / "source.spm"))
     for name, size in (("batch_32", 32), ("batch_1", 1)):
         translate(texts[:size], size)
         begin = time.perf_counter()
-        said = translate(texts, size) if size > 1 else [translate([text], 1)[0] for text in texts]
+        output = translate(texts, size) if size > 1 else [translate([text], 1)[0] for text in texts]
         seconds = time.perf_counter() - begin
-        found[name] = sum(len(row) for row in pieces.encode(said)) / seconds
-    print(json.dumps(found))
+        result[name] = sum(len(row) for row in pieces.encode(output)) / seconds
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

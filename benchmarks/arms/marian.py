@@ -58,11 +58,11 @@ def main(spec: Spec) -> None:
         log = []
         for line in process.stdout:
             log.append(line)
-            found = _LINE.search(line)
-            if not found or int(found[1].replace(",", "")) <= max(_EVERY, spec.warm):
+            actual = _LINE.search(line)
+            if not actual or int(actual[1].replace(",", "")) <= max(_EVERY, spec.warm):
                 continue
-            labels += int(found[2].replace(",", ""))
-            seconds += float(found[3])
+            labels += int(actual[2].replace(",", ""))
+            seconds += float(actual[3])
             updates += _EVERY
             if seconds >= spec.seconds:
                 process.kill()

@@ -26,9 +26,9 @@ def work(spec: Spec, ranks: Ranks) -> tuple[Clock, list[float]]:
     curve, nll, tokens, number = [], 0.0, 0, 0
     for epoch in count():
         for whole in epoch_batches(data, spec.batch_tokens, spec.seed, epoch):
-            *mine, place = shard_batch(data, *whole, ranks.rank, ranks.size)
+            *own, place = shard_batch(data, *whole, ranks.rank, ranks.size)
             number += 1
-            nll += float(stepper.update(number, *collate(data, *mine), shard=place).nll)
+            nll += float(stepper.update(number, *collate(data, *own), shard=place).nll)
             tokens += place.tokens
             if spec.updates and number % (spec.updates // _PARTS) == 0:
                 curve.append(nll / tokens)

@@ -23,9 +23,9 @@ def data():
 def texts():
     """Texts that say their colour, and the colours."""
     random = np.random.default_rng(1)
-    drawn = [random.choice(WORDS[3:], size=6) for _ in range(240)]
+    sample = [random.choice(WORDS[3:], size=6) for _ in range(240)]
     colours = random.choice(WORDS[:3], size=240)
-    return [" ".join([*words, colour]) for colour, words in zip(colours, drawn, strict=True)], colours
+    return [" ".join([*words, colour]) for colour, words in zip(colours, sample, strict=True)], colours
 
 
 @pytest.fixture(scope="session")

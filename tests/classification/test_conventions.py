@@ -31,12 +31,12 @@ FAILING = {
 def expected(estimator) -> dict[str, str]:
     """Checks that fail, and why."""
     own = type(getattr(estimator, "student", estimator)).__name__
-    found = dict(FAILING.get(own, {}))
+    result = dict(FAILING.get(own, {}))
     if isinstance(estimator, Distilled):
-        for name in list(found):
+        for name in list(result):
             if "sample_weight" in name:
-                del found[name]  # it takes none
-    return found
+                del result[name]  # it takes none
+    return result
 
 
 @parametrize_with_checks(
@@ -75,8 +75,8 @@ except Exception as error:
 
 @pytest.mark.parametrize("missing", ["sklearn", "skops"])
 def test_without_the_extra_there_is_one_clear_line(missing):
-    found = subprocess.run([sys.executable, "-c", WITHOUT.format(missing=missing)], capture_output=True, text=True)
-    assert found.stdout.strip() == (
+    process = subprocess.run([sys.executable, "-c", WITHOUT.format(missing=missing)], capture_output=True, text=True)
+    assert process.stdout.strip() == (
         "UserError distilling classifiers needs scikit-learn and skops: "
         "pip install '.[classify]' in a clone of distilmt"
-    ), found.stderr
+    ), process.stderr

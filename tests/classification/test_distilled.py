@@ -61,74 +61,74 @@ def names(students) -> list[str]:
 @pytest.mark.parametrize("student", REGRESSORS, ids=names(REGRESSORS))
 def test_regressors_learn_logits_too(data, student):
     X, y, X_test, y_test = data
-    found = Distilled(FOREST, student, alpha=0.2, regress="logits", random_state=0).fit(X, y)
-    assert found.score(X_test, y_test) > 0.75
-    assert (found.predict(X_test) == found.teacher_.predict(X_test)).mean() > 0.75
+    result = Distilled(FOREST, student, alpha=0.2, regress="logits", random_state=0).fit(X, y)
+    assert result.score(X_test, y_test) > 0.75
+    assert (result.predict(X_test) == result.teacher_.predict(X_test)).mean() > 0.75
 
 
 @pytest.mark.parametrize("student", STUDENTS, ids=names(STUDENTS))
 def test_every_kind_of_student_follows_the_teacher(data, student):
     X, y, X_test, y_test = data
-    found = Distilled(FOREST, student, alpha=0.2, random_state=0).fit(X, y)
-    assert found.score(X_test, y_test) > 0.75
-    assert (found.predict(X_test) == found.teacher_.predict(X_test)).mean() > 0.75
-    if hasattr(found, "predict_proba"):
-        probabilities = found.predict_proba(X_test)
+    result = Distilled(FOREST, student, alpha=0.2, random_state=0).fit(X, y)
+    assert result.score(X_test, y_test) > 0.75
+    assert (result.predict(X_test) == result.teacher_.predict(X_test)).mean() > 0.75
+    if hasattr(result, "predict_proba"):
+        probabilities = result.predict_proba(X_test)
         np.testing.assert_allclose(probabilities.sum(1), 1)
-        assert (found.classes_[probabilities.argmax(1)] == found.predict(X_test)).mean() > 0.95
+        assert (result.classes_[probabilities.argmax(1)] == result.predict(X_test)).mean() > 0.95
 
 
 @pytest.mark.parametrize("student", [MultinomialNB(), ComplementNB(), NETWORK, LinearSVC(), Ridge()], ids=str)
 def test_students_of_sparse_text(texts, student):
-    said, colours = texts
-    teacher = make_pipeline(TfidfVectorizer(), LogisticRegression(C=10)).fit(said, colours)
-    X = HashingVectorizer(n_features=64, alternate_sign=False).transform(said)
+    output, colours = texts
+    teacher = make_pipeline(TfidfVectorizer(), LogisticRegression(C=10)).fit(output, colours)
+    X = HashingVectorizer(n_features=64, alternate_sign=False).transform(output)
     # The teacher of sparse rows, and inside a pipeline on texts, both.
     inside = make_pipeline(
         HashingVectorizer(n_features=64, alternate_sign=False), Distilled(LogisticRegression(), student)
     )
-    assert inside.fit(said[:200], colours[:200]).score(said[200:], colours[200:]) > 0.9
+    assert inside.fit(output[:200], colours[:200]).score(output[200:], colours[200:]) > 0.9
     outside = Distilled(teacher, make_pipeline(HashingVectorizer(n_features=64, alternate_sign=False), student))
-    assert outside.fit(said[:200], colours[:200]).score(said[200:], colours[200:]) > 0.9
+    assert outside.fit(output[:200], colours[:200]).score(output[200:], colours[200:]) > 0.9
     assert outside.teacher_ is teacher
     assert Distilled(LogisticRegression(), student).fit(X[:200].tocoo(), colours[:200]).n_features_in_ == 64
 
 
 def test_a_naive_bayes_student_is_exact_in_the_weights(texts):
-    said, colours = texts
-    X = HashingVectorizer(n_features=64, alternate_sign=False, norm=None).transform(said)
+    output, colours = texts
+    X = HashingVectorizer(n_features=64, alternate_sign=False, norm=None).transform(output)
     teacher = LogisticRegression().fit(X, colours)
-    found = Distilled(teacher, MultinomialNB(), alpha=0.0, keep=1.0).fit(X)
-    np.testing.assert_allclose(found.student_.class_count_, teacher.predict_proba(X).sum(0))
-    np.testing.assert_allclose(found.student_.feature_count_, teacher.predict_proba(X).T @ X)
+    result = Distilled(teacher, MultinomialNB(), alpha=0.0, keep=1.0).fit(X)
+    np.testing.assert_allclose(result.student_.class_count_, teacher.predict_proba(X).sum(0))
+    np.testing.assert_allclose(result.student_.feature_count_, teacher.predict_proba(X).T @ X)
 
 
 def test_a_hugging_face_teacher_of_texts(bert, texts):
-    said, colours = texts
+    output, colours = texts
     student = make_pipeline(HashingVectorizer(n_features=64), LogisticRegression(C=100))
-    found = Distilled(str(bert), student, alpha=0.0).fit(said[:150])
-    assert found.classes_.tolist() == ["blue", "green", "red"]
-    asked, names_of_columns = probabilities(bert, said[150:])
+    result = Distilled(str(bert), student, alpha=0.0).fit(output[:150])
+    assert result.classes_.tolist() == ["blue", "green", "red"]
+    requests, names_of_columns = probabilities(bert, output[150:])
     order = np.argsort(names_of_columns)
-    assert np.abs(found.predict_proba(said[150:]) - asked[:, order]).mean() < 0.02
-    labelled = Distilled(bert, student, alpha=0.9).fit(said[:150], colours[:150])
-    assert labelled.score(said[150:], colours[150:]) > 0.9
+    assert np.abs(result.predict_proba(output[150:]) - requests[:, order]).mean() < 0.02
+    labelled = Distilled(bert, student, alpha=0.9).fit(output[:150], colours[:150])
+    assert labelled.score(output[150:], colours[150:]) > 0.9
 
 
 def test_a_torch_teacher_and_a_torch_student(data):
     X, y, X_test, _ = data
     fitted = NetworkClassifier((64,), epochs=20, learning_rate=0.01, random_state=0).fit(X, y)
     module: nn.Module = fitted.network_
-    found = Distilled(module, NETWORK, temperature=2.0, alpha=0.0, random_state=1).fit(X, y)
-    assert (found.predict(X_test) == fitted.predict(X_test)).mean() > 0.9
-    assert np.abs(found.predict_proba(X_test) - fitted.predict_proba(X_test)).mean() < 0.05
+    result = Distilled(module, NETWORK, temperature=2.0, alpha=0.0, random_state=1).fit(X, y)
+    assert (result.predict(X_test) == fitted.predict(X_test)).mean() > 0.9
+    assert np.abs(result.predict_proba(X_test) - fitted.predict_proba(X_test)).mean() < 0.05
 
 
 def test_alpha_one_is_the_student_without_a_teacher(data):
     X, y, X_test, _ = data
     alone = LogisticRegression().fit(X, y).predict_proba(X_test)
-    found = Distilled(DummyClassifier(), LogisticRegression(), alpha=1.0, transfer=X_test).fit(X, y)
-    np.testing.assert_allclose(found.predict_proba(X_test), alone, atol=1e-4)
+    result = Distilled(DummyClassifier(), LogisticRegression(), alpha=1.0, transfer=X_test).fit(X, y)
+    np.testing.assert_allclose(result.predict_proba(X_test), alone, atol=1e-4)
 
 
 def test_alpha_zero_needs_no_labels_but_another_does(data):
@@ -145,8 +145,8 @@ def test_a_class_without_rows_is_learnt_from_the_teacher(data):
     """Hinton et al. 2015, section 3: a digit that the student never saw."""
     X, y, X_test, y_test = data
     teacher = LogisticRegression().fit(X, y)
-    found = Distilled(teacher, LogisticRegression(), alpha=0.1).fit(X[y != "z"], y[y != "z"])
-    assert found.classes_.tolist() == ["x", "y", "z"]
+    result = Distilled(teacher, LogisticRegression(), alpha=0.1).fit(X[y != "z"], y[y != "z"])
+    assert result.classes_.tolist() == ["x", "y", "z"]
     more = Distilled(teacher, LogisticRegression(), alpha=0.1, transfer=X_test).fit(X[y != "z"], y[y != "z"])
     of_z = X_test[y_test == "z"]
     assert (
@@ -159,8 +159,8 @@ def test_a_class_without_rows_is_learnt_from_the_teacher(data):
 def test_a_class_that_the_teacher_lacks_is_learnt_from_labels(data):
     X, y, X_test, y_test = data
     teacher = LogisticRegression().fit(X[y != "z"], y[y != "z"])
-    found = Distilled(teacher, LogisticRegression(), alpha=0.9).fit(X, y)
-    assert (found.predict(X_test[y_test == "z"]) == "z").mean() > 0.5
+    result = Distilled(teacher, LogisticRegression(), alpha=0.9).fit(X, y)
+    assert (result.predict(X_test[y_test == "z"]) == "z").mean() > 0.5
     with pytest.raises(ValueError, match="does not know class 'z'"):
         Distilled(teacher, LogisticRegression(), alpha=0).fit(X, y)
 
@@ -177,9 +177,9 @@ def test_columns_of_teacher_and_labels_are_aligned(data):
     turned = {"x": "c", "y": "a", "z": "b"}
     other = np.array([turned[name] for name in y])
     teacher = TorchTeacher(module, classes=["c", "a", "b"])
-    found = Distilled(teacher, LogisticRegression(), alpha=0).fit(X, other)
+    result = Distilled(teacher, LogisticRegression(), alpha=0).fit(X, other)
     plain = Distilled(module, LogisticRegression(), alpha=0).fit(X, y)
-    assert [turned[name] for name in plain.predict(X_test)] == found.predict(X_test).tolist()
+    assert [turned[name] for name in plain.predict(X_test)] == result.predict(X_test).tolist()
 
 
 def test_crossfitting_keeps_the_teacher_from_repeating_labels(data):
@@ -202,23 +202,23 @@ def test_transfer_adds_rows_of_the_teachers(data):
         return rows + np.random.default_rng(0).normal(size=rows.shape)
 
     for transfer, more in ((X[30:], 270), (shaken, 30), ((X[30:], shaken), 270 + 30 + 0)):
-        found = Distilled(teacher, KNeighborsRegressor(3), alpha=0, transfer=transfer).fit(few, names_of_few)
-        assert (found.n_samples_, found.student_.regressor_.n_samples_fit_) == (30, 30 + found.n_transfer_)
-        assert found.n_transfer_ >= more
+        result = Distilled(teacher, KNeighborsRegressor(3), alpha=0, transfer=transfer).fit(few, names_of_few)
+        assert (result.n_samples_, result.student_.regressor_.n_samples_fit_) == (30, 30 + result.n_transfer_)
+        assert result.n_transfer_ >= more
     alone = Distilled(teacher, LogisticRegression(), alpha=0).fit(few, names_of_few)
-    found = Distilled(teacher, LogisticRegression(), alpha=0, transfer=X[30:]).fit(few, names_of_few)
-    agreement = [(one.predict(X_test) == teacher.predict(X_test)).mean() for one in (alone, found)]
+    result = Distilled(teacher, LogisticRegression(), alpha=0, transfer=X[30:]).fit(few, names_of_few)
+    agreement = [(one.predict(X_test) == teacher.predict(X_test)).mean() for one in (alone, result)]
     assert agreement[1] >= agreement[0]
 
 
 def test_transfer_of_texts_and_sparse_rows(texts):
-    said, colours = texts
-    teacher = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(said, colours)
+    output, colours = texts
+    teacher = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(output, colours)
     student = make_pipeline(TfidfVectorizer(), LogisticRegression())
-    found = Distilled(teacher, student, transfer=said[20:]).fit(said[:20], colours[:20])
-    assert (found.n_samples_, found.n_transfer_) == (20, len(said) - 20)
-    assert len(found.student_[0].vocabulary_) == 10
-    X = sparse.csr_matrix(HashingVectorizer(n_features=32).transform(said))
+    result = Distilled(teacher, student, transfer=output[20:]).fit(output[:20], colours[:20])
+    assert (result.n_samples_, result.n_transfer_) == (20, len(output) - 20)
+    assert len(result.student_[0].vocabulary_) == 10
+    X = sparse.csr_matrix(HashingVectorizer(n_features=32).transform(output))
     assert (
         Distilled(LogisticRegression(), Ridge(), alpha=0.3, transfer=X[20:]).fit(X[:20], colours[:20]).n_transfer_
         == 220
@@ -229,10 +229,10 @@ def test_transfer_of_texts_and_sparse_rows(texts):
 
 def test_supervised_steps_of_a_pipeline_see_the_likeliest_class(data):
     X, y, *_ = data
-    found = Distilled(FOREST, make_pipeline(SelectKBest(k=3), LogisticRegression()), transfer=X[200:]).fit(
+    result = Distilled(FOREST, make_pipeline(SelectKBest(k=3), LogisticRegression()), transfer=X[200:]).fit(
         X[:200], y[:200]
     )
-    assert found.student_[0].get_support().sum() == 3 and found.student_[-1].n_features_in_ == 3
+    assert result.student_[0].get_support().sum() == 3 and result.student_[-1].n_features_in_ == 3
 
 
 def test_grid_search_over_nested_settings(data):
@@ -252,12 +252,12 @@ def test_grid_search_over_nested_settings(data):
 
 def test_settings_of_a_teacher_that_is_used_as_it_is_are_refused(data):
     X, y, *_ = data
-    found = Distilled(LogisticRegression().fit(X, y), Ridge())
+    result = Distilled(LogisticRegression().fit(X, y), Ridge())
     with pytest.raises(
         ValueError, match="teacher__C: the teacher is fitted and used as it is; give refit_teacher=True"
     ):
-        found.set_params(teacher__C=3)
-    assert found.set_params(refit_teacher=True, teacher__C=3).teacher.C == 3
+        result.set_params(teacher__C=3)
+    assert result.set_params(refit_teacher=True, teacher__C=3).teacher.C == 3
 
 
 def test_clones_share_what_is_used_as_it_is(data):
@@ -281,8 +281,8 @@ def test_data_frames_keep_their_columns(data):
     pd = pytest.importorskip("pandas")
     X, y, *_ = data
     frame = pd.DataFrame(X, columns=list("abcdefgh"))
-    found = Distilled(LogisticRegression(), DecisionTreeClassifier(), transfer=frame[:5]).fit(frame, pd.Series(y))
-    assert found.feature_names_in_.tolist() == list("abcdefgh") and found.student_.feature_names_in_.tolist() == list(
+    result = Distilled(LogisticRegression(), DecisionTreeClassifier(), transfer=frame[:5]).fit(frame, pd.Series(y))
+    assert result.feature_names_in_.tolist() == list("abcdefgh") and result.student_.feature_names_in_.tolist() == list(
         "abcdefgh"
     )
 
@@ -322,19 +322,19 @@ def test_regression_by_hand():
     targets = DistillationTargets(np.array(["n", "y"]), soft, np.full(3, NO_LABEL), 0.0)
     X = np.array([[-1.0], [1.0], [0.0]])
     for on, slope in (("logits", np.log(2)), ("probabilities", 0.3)):
-        found = ClassifierFromRegressor(Ridge(alpha=1e-9), on).fit_soft(X, targets)
-        assert found.regressor_.coef_ == pytest.approx(slope)
-        np.testing.assert_allclose(found.predict_proba(X), soft, atol=1e-6)
-        assert found.predict([[2.0]]) == "y" and found.decision_function([[2.0]]) > 0
+        result = ClassifierFromRegressor(Ridge(alpha=1e-9), on).fit_soft(X, targets)
+        assert result.regressor_.coef_ == pytest.approx(slope)
+        np.testing.assert_allclose(result.predict_proba(X), soft, atol=1e-6)
+        assert result.predict([[2.0]]) == "y" and result.decision_function([[2.0]]) > 0
 
 
 def test_the_baseline_has_the_student_the_seeds_and_the_updates(data):
     X, y, X_test, _ = data
-    found = Distilled(FOREST, make_pipeline(StandardScaler(), NETWORK), transfer=X_test, random_state=3).fit(X, y)
-    baseline = baseline_of(found).fit(X, y)
+    result = Distilled(FOREST, make_pipeline(StandardScaler(), NETWORK), transfer=X_test, random_state=3).fit(X, y)
+    baseline = baseline_of(result).fit(X, y)
     assert isinstance(baseline, Pipeline)
-    assert baseline[-1].n_updates_ == found.student_[-1].n_updates_ == 20 * 7
-    assert baseline[-1].random_state == found.student_[-1].random_state is not None
+    assert baseline[-1].n_updates_ == result.student_[-1].n_updates_ == 20 * 7
+    assert baseline[-1].random_state == result.student_[-1].random_state is not None
     sgd = Distilled(FOREST, SGDClassifier(tol=None, max_iter=10), transfer=X_test, random_state=3).fit(X, y)
     assert sgd.student_.t_ <= baseline_of(sgd).fit(X, y).t_ < sgd.student_.t_ + len(X)  # in whole passes
     assert isinstance(baseline_of(Distilled(FOREST, Ridge()).fit(X, y)), ClassifierFromRegressor)

@@ -29,9 +29,9 @@ def systems(data):
 
 def test_scores_are_scikit_learns(data, systems):
     X, y = data[2:]
-    found = compare(systems, X, y, baseline="baseline", teacher="teacher", samples=200)
-    assert [one.name for one in found] == list(systems)
-    for one in found:
+    result = compare(systems, X, y, baseline="baseline", teacher="teacher", samples=200)
+    assert [one.name for one in result] == list(systems)
+    for one in result:
         predicted = systems[one.name].predict(X)
         assert one.accuracy.value == pytest.approx(accuracy_score(y, predicted))
         assert one.macro_f1.value == pytest.approx(f1_score(y, predicted, average="macro"))
@@ -58,11 +58,11 @@ def test_differences_are_paired(data, systems):
 
 def test_the_interval_is_the_binomials_for_many_resamples(data, systems):
     X, y = data[2:]
-    found = compare({"student": systems["student"]}, X, y, samples=3000)[0].accuracy
-    spread = 1.96 * np.sqrt(found.value * (1 - found.value) / len(y))
-    assert found.high - found.value == pytest.approx(spread, rel=0.25)
+    result = compare({"student": systems["student"]}, X, y, samples=3000)[0].accuracy
+    spread = 1.96 * np.sqrt(result.value * (1 - result.value) / len(y))
+    assert result.high - result.value == pytest.approx(spread, rel=0.25)
     again = compare({"student": systems["student"]}, X, y, samples=3000)[0].accuracy
-    assert found == again
+    assert result == again
 
 
 def test_calibration_by_hand():
@@ -71,30 +71,30 @@ def test_calibration_by_hand():
     assert expected_calibration_error(np.array([1.0]), np.array([True])) == 0
 
 
-def test_the_error_of_calibration_is_of_the_answers_given(data, systems):
+def test_the_error_of_calibration_is_of_the_responses_given(data, systems):
     X, y = data[2:]
-    found, classes = probabilities(systems["student"], X)
-    expected = expected_calibration_error(found.max(1), classes[found.argmax(1)] == y)
+    result, classes = probabilities(systems["student"], X)
+    expected = expected_calibration_error(result.max(1), classes[result.argmax(1)] == y)
     assert compare({"s": systems["student"]}, X, y, samples=1)[0].ece == pytest.approx(expected)
 
 
 def test_any_teacher_can_be_a_system(data, bert, texts, tmp_path):
     X, y, X_test, y_test = data
     network = NetworkClassifier((8,), epochs=2, random_state=0).fit(X, y)
-    found = compare(
+    result = compare(
         {"module": network.network_, "both": [network, network], "net": network},
         X_test,
         y_test,
         teacher=network.network_,
         samples=10,
     )
-    assert [one.agreement for one in found] == [1, 1, 1]
+    assert [one.agreement for one in result] == [1, 1, 1]
     save(network, tmp_path / "net")
     size = sum(path.stat().st_size for path in (tmp_path / "net").iterdir())
-    assert found[2].bytes == pytest.approx(size, abs=40) and found[1].bytes == 2 * found[2].bytes
-    assert found[0].bytes == 4 * (8 * 8 + 8 + 8 * 3 + 3)
-    said, colours = texts
-    one = compare({"bert": str(bert)}, said[:30], colours[:30], samples=10)[0]
+    assert result[2].bytes == pytest.approx(size, abs=40) and result[1].bytes == 2 * result[2].bytes
+    assert result[0].bytes == 4 * (8 * 8 + 8 + 8 * 3 + 3)
+    output, colours = texts
+    one = compare({"bert": str(bert)}, output[:30], colours[:30], samples=10)[0]
     assert one.bytes == sum(path.stat().st_size for path in bert.iterdir())
 
 
@@ -112,8 +112,8 @@ def test_what_has_neither_probabilities_nor_margins_has_no_calibration(data):
             return np.full(len(X), "x")
 
     X, y, *_ = data
-    found = compare({"bare": Bare(), "net": nn.Linear(8, 3)}, X, y, samples=1)
-    assert found[0].ece is None and found[1].ece is not None
+    result = compare({"bare": Bare(), "net": nn.Linear(8, 3)}, X, y, samples=1)
+    assert result[0].ece is None and result[1].ece is not None
 
 
 def test_names_and_numbers_that_are_wrong(data, systems):
@@ -134,5 +134,5 @@ def test_the_table_has_a_line_a_system(data, systems):
 
 def test_regressors_are_saved_and_measured(data):
     X, y, X_test, y_test = data
-    found = Distilled(LogisticRegression(), Ridge()).fit(X, y)
-    assert compare({"s": found}, X_test, y_test, samples=1)[0].bytes > 1000
+    result = Distilled(LogisticRegression(), Ridge()).fit(X, y)
+    assert compare({"s": result}, X_test, y_test, samples=1)[0].bytes > 1000

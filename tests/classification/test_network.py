@@ -19,11 +19,11 @@ LABELS = torch.tensor([1, NO_LABEL])
 
 
 def test_loss_is_hintons():
-    found = mixture_loss(LOGITS, SOFT, LABELS, Mixture(0.3, 2.0))
+    result = mixture_loss(LOGITS, SOFT, LABELS, Mixture(0.3, 2.0))
     softened = (SOFT.log() / 2).softmax(-1)
     soft = -4 * (softened * (LOGITS / 2).log_softmax(-1)).sum(-1)
     hard = torch.stack([F.cross_entropy(LOGITS[0], LABELS[0]), torch.tensor(0.0)])
-    torch.testing.assert_close(found, 0.3 * hard + 0.7 * soft)
+    torch.testing.assert_close(result, 0.3 * hard + 0.7 * soft)
 
 
 def test_extremes_of_alpha_leave_the_other_term_out():
@@ -38,8 +38,8 @@ def test_extremes_of_alpha_leave_the_other_term_out():
 @settings(deadline=None, max_examples=20)
 @given(st.sampled_from(["reverse_kl", "js", "tv", "symmetric_kl", "skewed_kl"]), st.floats(0.5, 5.0))
 def test_divergences_are_zero_at_the_teacher(kind, temperature):
-    found = mixture_loss(SOFT.log() + 3, SOFT, LABELS, Mixture(0.0, temperature, kind))
-    assert found.abs().max() < 1e-9
+    result = mixture_loss(SOFT.log() + 3, SOFT, LABELS, Mixture(0.0, temperature, kind))
+    assert result.abs().max() < 1e-9
     assert mixture_loss(LOGITS, SOFT, LABELS, Mixture(0.0, temperature, kind)).min() > 1e-6
 
 
@@ -70,8 +70,8 @@ def test_soft_targets_alone_are_reproduced(data, kind):
     soft = np.stack([1 / (1 + np.exp(-X[:, 0])), 1 / (1 + np.exp(X[:, 0]))], axis=1)
     targets = DistillationTargets(np.array([0, 1]), soft, np.full(len(X), NO_LABEL), 0.0)
     network = NetworkClassifier((), epochs=60, learning_rate=0.05, divergence=kind, random_state=0)
-    found = network.fit_soft(X, targets).predict_proba(X)
-    assert np.abs(found - soft).mean() < 0.05
+    result = network.fit_soft(X, targets).predict_proba(X)
+    assert np.abs(result - soft).mean() < 0.05
 
 
 def test_temperature_does_not_move_the_optimum(data):

@@ -53,32 +53,32 @@ def written(path: Path) -> str:
 
 
 @pytest.mark.parametrize("student", STUDENTS, ids=lambda student: str(student)[:40])
-def test_what_comes_back_says_the_same(data, student, tmp_path):
+def test_what_comes_back_agrees(data, student, tmp_path):
     X, y, X_test, _ = data
-    found = Distilled(KNeighborsClassifier(), student).fit(X, y)
-    found.save(tmp_path / "saved")
+    result = Distilled(KNeighborsClassifier(), student).fit(X, y)
+    result.save(tmp_path / "saved")
     again = load(tmp_path / "saved")
-    np.testing.assert_array_equal(again.predict(X_test), found.predict(X_test))
+    np.testing.assert_array_equal(again.predict(X_test), result.predict(X_test))
     for name in ("predict_proba", "decision_function"):
-        if hasattr(found, name):
-            np.testing.assert_array_equal(getattr(again, name)(X_test), getattr(found, name)(X_test))
+        if hasattr(result, name):
+            np.testing.assert_array_equal(getattr(again, name)(X_test), getattr(result, name)(X_test))
     assert again.classes_.tolist() == ["x", "y", "z"]
-    kept = "".join(written(path) for path in (tmp_path / "saved").iterdir())
+    remaining = "".join(written(path) for path in (tmp_path / "saved").iterdir())
     last = student.steps[-1][1] if hasattr(student, "steps") else student
-    assert "KNeighbors" not in kept  # the teacher stays at home
-    assert isinstance(last, NetworkClassifier) or type(last).__name__ in kept
+    assert "KNeighbors" not in remaining  # the teacher stays at home
+    assert isinstance(last, NetworkClassifier) or type(last).__name__ in remaining
     assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize("student", [NETWORK, MultinomialNB(), Ridge()], ids=str)
 @pytest.mark.parametrize("vectorizer", [TfidfVectorizer, HashingVectorizer])
 def test_pipelines_of_texts_come_back(texts, student, vectorizer, tmp_path):
-    said, colours = texts
+    output, colours = texts
     settings = {"n_features": 64, "alternate_sign": False} if vectorizer is HashingVectorizer else {}
-    teacher = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(said, colours)
-    found = Distilled(teacher, make_pipeline(vectorizer(**settings), student)).fit(said, colours)
-    found.save(tmp_path / "saved")
-    np.testing.assert_array_equal(load(tmp_path / "saved").predict_proba(said), found.predict_proba(said))
+    teacher = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(output, colours)
+    result = Distilled(teacher, make_pipeline(vectorizer(**settings), student)).fit(output, colours)
+    result.save(tmp_path / "saved")
+    np.testing.assert_array_equal(load(tmp_path / "saved").predict_proba(output), result.predict_proba(output))
 
 
 @pytest.mark.parametrize("labels", [[0, 1], [1.0, 2.0], [False, True], ["b", "ä"]], ids=str)
@@ -89,8 +89,8 @@ def test_class_names_keep_their_type(data, labels, tmp_path):
         if y.dtype == object and not isinstance(labels[0], str):
             continue  # scikit-learn takes texts as objects, but no numbers
         save(NetworkClassifier((4,), epochs=1).fit(X, y), tmp_path / "saved")
-        found = load(tmp_path / "saved")
-        assert found.classes_.tolist() == labels and found.classes_.dtype == y.dtype
+        result = load(tmp_path / "saved")
+        assert result.classes_.tolist() == labels and result.classes_.dtype == y.dtype
 
 
 def test_saving_again_replaces_but_never_what_is_not_ours(data, tmp_path):

@@ -17,20 +17,20 @@ WORDS = {
 }
 
 
-def made_up(count: int, seed: int) -> list[LabeledText]:
+def invented(count: int, seed: int) -> list[LabeledText]:
     draw = random.Random(seed)
-    found = []
+    result = []
     for i in range(count):
         label = draw.choice(sorted(WORDS))
         own = draw.choices(WORDS[label], k=5)
         others = draw.choices([word for words in WORDS.values() for word in words], k=4)
-        found.append(LabeledText(label, f"s{i}", f"p{i}", " ".join(draw.sample(own + others, 9))))
-    return found
+        result.append(LabeledText(label, f"s{i}", f"p{i}", " ".join(draw.sample(own + others, 9))))
+    return result
 
 
 @pytest.fixture(scope="module")
 def rows():
-    return list(study.study(made_up(240, 1), made_up(80, 2), seed=1))
+    return list(study.study(invented(240, 1), invented(80, 2), seed=1))
 
 
 def test_every_student_learns_from_every_teacher(rows):
@@ -50,5 +50,5 @@ def test_they_learn_and_are_measured(rows):
 
 
 def test_the_same_seed_gives_the_same(rows):
-    again = next(study.study(made_up(240, 1), made_up(80, 2), seed=1))
+    again = next(study.study(invented(240, 1), invented(80, 2), seed=1))
     assert again.scores.accuracy == rows[0].scores.accuracy

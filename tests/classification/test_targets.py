@@ -35,13 +35,13 @@ def test_one_class_is_no_choice():
 
 
 def test_expansion_by_hand():
-    found = expand(np.array([[0.7, 0.2, 0.1], [0.0, 0.5, 0.0]]), keep=0.85)
-    assert found.rows.tolist() == [0, 0, 0, 1]  # c is kept where it weighs most, though 0.9 were enough
-    assert found.labels.tolist() == [0, 1, 2, 1]
-    np.testing.assert_allclose(found.weights, [0.7, 0.2, 0.1, 0.5])
-    found = expand(np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]]), keep=0.85)
-    assert found.rows.tolist() == [0, 0, 1, 1]
-    np.testing.assert_allclose(found.weights, [7 / 9, 2 / 9, 2 / 9, 7 / 9])
+    result = expand(np.array([[0.7, 0.2, 0.1], [0.0, 0.5, 0.0]]), keep=0.85)
+    assert result.rows.tolist() == [0, 0, 0, 1]  # c is kept where it weighs most, though 0.9 were enough
+    assert result.labels.tolist() == [0, 1, 2, 1]
+    np.testing.assert_allclose(result.weights, [0.7, 0.2, 0.1, 0.5])
+    result = expand(np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]]), keep=0.85)
+    assert result.rows.tolist() == [0, 0, 1, 1]
+    np.testing.assert_allclose(result.weights, [7 / 9, 2 / 9, 2 / 9, 7 / 9])
 
 
 def test_logits_by_hand():
@@ -50,8 +50,8 @@ def test_logits_by_hand():
 
 
 def test_columns_go_to_their_classes():
-    found = aligned(np.array([[0.9, 0.1]]), np.array(["c", "a"]), CLASSES)
-    np.testing.assert_array_equal(found, [[0.1, 0.0, 0.9]])
+    result = aligned(np.array([[0.9, 0.1]]), np.array(["c", "a"]), CLASSES)
+    np.testing.assert_array_equal(result, [[0.1, 0.0, 0.9]])
 
 
 @st.composite
@@ -67,15 +67,15 @@ def any_targets(draw) -> DistillationTargets:
 
 @settings(deadline=None, max_examples=100)
 @given(any_targets())
-def test_rows_weigh_one_with_a_label_and_the_teachers_share_without(found):
-    expected = np.where(found.labels == NO_LABEL, 1 - found.alpha, 1.0)
-    np.testing.assert_allclose(found.mixed().sum(1), expected, atol=1e-12)
+def test_rows_weigh_one_with_a_label_and_the_teachers_share_without(result):
+    expected = np.where(result.labels == NO_LABEL, 1 - result.alpha, 1.0)
+    np.testing.assert_allclose(result.mixed().sum(1), expected, atol=1e-12)
 
 
 @settings(deadline=None, max_examples=100)
 @given(any_targets(), st.floats(0.01, 1.0))
-def test_expansion_keeps_weights_classes_and_likeliest(found, keep):
-    mixed = found.mixed()
+def test_expansion_keeps_weights_classes_and_likeliest(result, keep):
+    mixed = result.mixed()
     copies = expand(mixed, keep)
     assert (copies.weights > 0).all()
     back = np.zeros_like(mixed)
@@ -84,14 +84,14 @@ def test_expansion_keeps_weights_classes_and_likeliest(found, keep):
     assert set(copies.labels) == set(np.flatnonzero(mixed.sum(0) > 0))
     best = mixed.max(1)
     assert np.all(back[np.arange(len(mixed)), mixed.argmax(1)] >= best - 1e-12)
-    kept = np.where(back > 0, mixed, 0).sum(1)
-    assert np.all(kept >= keep * mixed.sum(1) - 1e-9)
+    remaining = np.where(back > 0, mixed, 0).sum(1)
+    assert np.all(remaining >= keep * mixed.sum(1) - 1e-9)
 
 
 @settings(deadline=None, max_examples=50)
 @given(any_targets())
-def test_expansion_of_everything_is_the_target(found):
-    mixed = found.mixed()
+def test_expansion_of_everything_is_the_target(result):
+    mixed = result.mixed()
     copies = expand(mixed)
     back = np.zeros_like(mixed)
     back[copies.rows, copies.labels] = copies.weights
@@ -100,8 +100,8 @@ def test_expansion_of_everything_is_the_target(found):
 
 @settings(deadline=None, max_examples=50)
 @given(any_targets())
-def test_logits_go_back_to_the_distribution(found):
-    distribution = np.maximum(found.soft, 1e-3)
+def test_logits_go_back_to_the_distribution(result):
+    distribution = np.maximum(result.soft, 1e-3)
     distribution /= distribution.sum(1, keepdims=True)
     logits = centred_logits(distribution)
     back = np.exp(logits)

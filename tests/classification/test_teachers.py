@@ -27,8 +27,8 @@ from distilmt.utils.errors import UserError
 def test_probabilities_are_taken_as_they_are(data):
     X, y, X_test, _ = data
     teacher = LogisticRegression().fit(X, y)
-    found, classes = probabilities(teacher, X_test)
-    np.testing.assert_array_equal(found, teacher.predict_proba(X_test))
+    result, classes = probabilities(teacher, X_test)
+    np.testing.assert_array_equal(result, teacher.predict_proba(X_test))
     assert classes.tolist() == ["x", "y", "z"]
 
 
@@ -51,10 +51,10 @@ def test_one_against_one_is_refused(data):
 def test_torch_modules_give_logits(data):
     X, y, *_ = data
     module = nn.Sequential(nn.Linear(8, 3), nn.Dropout(0.5))
-    found, classes = probabilities(module, X, np.unique(y))
+    result, classes = probabilities(module, X, np.unique(y))
     with torch.no_grad():
         expected = module[0](torch.tensor(X, dtype=torch.float32)).softmax(-1)
-    np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
+    np.testing.assert_allclose(result, expected.numpy(), atol=1e-6)
     assert module.training and classes.tolist() == ["x", "y", "z"]
     assert probabilities(TorchTeacher(module, classes=["z", "x", "y"]), X)[1].tolist() == ["z", "x", "y"]
     with pytest.raises(ValueError, match="3 outputs for the 2 classes"):
@@ -64,10 +64,10 @@ def test_torch_modules_give_logits(data):
 def test_torch_modules_with_one_output_mean_the_second_class(data):
     X = data[0]
     module = nn.Linear(8, 1)
-    found, _ = probabilities(module, X, np.array([0, 1]))
+    result, _ = probabilities(module, X, np.array([0, 1]))
     with torch.no_grad():
         expected = torch.sigmoid(module(torch.tensor(X, dtype=torch.float32)))[:, 0]
-    np.testing.assert_allclose(found[:, 1], expected.numpy(), atol=1e-6)
+    np.testing.assert_allclose(result[:, 1], expected.numpy(), atol=1e-6)
 
 
 def test_hugging_face_reads_texts_in_batches_as_one_by_one(bert, texts):
@@ -78,8 +78,8 @@ def test_hugging_face_reads_texts_in_batches_as_one_by_one(bert, texts):
         each = [model(**tokenizer(t, truncation=True, max_length=16, return_tensors="pt")).logits[0] for t in some]
     expected = torch.stack(each).softmax(-1).numpy()
     for teacher in (bert, str(bert), (model, tokenizer), HuggingFaceTeacher(bert, batch_size=3)):
-        found, classes = probabilities(teacher, some)
-        np.testing.assert_allclose(found, expected, atol=1e-6)
+        result, classes = probabilities(teacher, some)
+        np.testing.assert_allclose(result, expected, atol=1e-6)
         assert classes.tolist() == ["red", "green", "blue"]
     assert probabilities(bert, some, np.array([0, 1, 2]))[1].tolist() == [0, 1, 2]
 
@@ -90,8 +90,8 @@ def test_positions_of_roberta_begin_behind_the_padding(bert):
         max_position_embeddings=12, pad_token_id=1, num_labels=3,
     )  # fmt: skip
     tokenizer = AutoTokenizer.from_pretrained(bert, model_max_length=10**30)
-    found, _ = probabilities((RobertaForSequenceClassification(config), tokenizer), ["tree " * 40, "dog"])
-    assert found.shape == (2, 3)
+    result, _ = probabilities((RobertaForSequenceClassification(config), tokenizer), ["tree " * 40, "dog"])
+    assert result.shape == (2, 3)
 
 
 def test_hugging_face_opens_safetensors_of_classifiers_only(bert, tmp_path):
@@ -119,10 +119,10 @@ def test_code_of_a_model_is_not_run(bert, tmp_path):
 def test_an_ensemble_is_the_mean_over_all_classes(data):
     X, y, X_test, _ = data
     one, other = LogisticRegression().fit(X, y), LogisticRegression().fit(X[y != "y"], y[y != "y"])
-    found, classes = probabilities([one, other], X_test)
+    result, classes = probabilities([one, other], X_test)
     expected = one.predict_proba(X_test)
     expected[:, [0, 2]] += other.predict_proba(X_test)
-    np.testing.assert_allclose(found, expected / 2)
+    np.testing.assert_allclose(result, expected / 2)
     assert classes.tolist() == ["x", "y", "z"]
 
 
@@ -130,32 +130,32 @@ def test_what_is_fitted_stays_and_what_is_not_is_cloned(data):
     X, y, *_ = data
     ready, raw = LogisticRegression().fit(X, y), LogisticRegression()
     assert is_ready(ready) and not is_ready(raw) and not is_ready([ready, raw]) and is_ready(nn.Linear(1, 2))
-    kept, made = fitted([ready, raw], X, y)
-    assert kept is ready and made is not raw and not is_ready(raw) and is_ready(made)
+    remaining, instance = fitted([ready, raw], X, y)
+    assert remaining is ready and instance is not raw and not is_ready(raw) and is_ready(instance)
     assert fitted(ready, X, y, refit=True) is not ready
     with pytest.raises(ValueError, match="LogisticRegression is not fitted and y is None"):
         fitted(raw, X, None)
 
 
-def test_crossfitting_asks_clones_that_did_not_see_the_row(data):
+def test_crossfitting_requests_clones_that_did_not_see_the_row(data):
     X, y, *_ = data
     # Of the row itself, the nearest neighbour always says its label; of the others it does not.
     teacher = KNeighborsClassifier(1).fit(X, y)
     assert (probabilities(teacher, X)[0].argmax(1) == np.unique(y, return_inverse=True)[1]).all()
-    found, classes = crossfitted(teacher, X, y, KFold(3))
+    result, classes = crossfitted(teacher, X, y, KFold(3))
     expected = np.empty_like(y)
     for train, held in KFold(3).split(X):
         expected[held] = clone(teacher).fit(X[train], y[train]).predict(X[held])
-    np.testing.assert_array_equal(classes[found.argmax(1)], expected)
+    np.testing.assert_array_equal(classes[result.argmax(1)], expected)
     assert 0.5 < (expected == y).mean() < 1
 
 
 def test_rows_of_a_class_that_a_fold_lacks_take_their_labels(data):
     X, labels = data[0], np.repeat([0, 1, 2], 100)
     with pytest.warns(UserWarning, match="300 rows of these classes are learned from their labels only"):
-        found, _ = crossfitted(LogisticRegression(), X, labels, KFold(3))
-    assert (found[np.arange(300), labels] == 1).all()
-    np.testing.assert_allclose(found.sum(1), 1)
+        result, _ = crossfitted(LogisticRegression(), X, labels, KFold(3))
+    assert (result[np.arange(300), labels] == 1).all()
+    np.testing.assert_allclose(result.sum(1), 1)
 
 
 def test_what_cannot_be_crossfitted_is_named(data, bert):

@@ -18,10 +18,10 @@ def refused(capsys, *arguments) -> str:
     """The one line with which a command refuses."""
     capsys.readouterr()
     status = cli.main([str(argument) for argument in arguments])
-    told = capsys.readouterr()
-    assert status == 2 and told.out == ""
-    assert told.err.startswith("distilmt: error: ") and told.err.count("\n") == 1
-    return told.err
+    message = capsys.readouterr()
+    assert status == 2 and message.out == ""
+    assert message.err.startswith("distilmt: error: ") and message.err.count("\n") == 1
+    return message.err
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
@@ -100,7 +100,7 @@ LINES = [b"".join(f"{line}\n".encode() for line in side) for side in toy.pairs(8
 
 
 @pytest.mark.parametrize(
-    ("left", "right", "told"),
+    ("left", "right", "message"),
     [
         (LINES[0], LINES[1] + b"one more\n", "80 lines but .* has 81"),
         (b"", b"", "are empty"),
@@ -110,10 +110,10 @@ LINES = [b"".join(f"{line}\n".encode() for line in side) for side in toy.pairs(8
         (b"\n" * 80, LINES[1], "0 pairs left of 80"),
     ],
 )
-def test_corpora_that_cannot_be_used(capsys, tmp_path, left, right, told):
+def test_corpora_that_cannot_be_used(capsys, tmp_path, left, right, message):
     import re
 
-    assert re.search(told, refused(capsys, "prepare", config_with(tmp_path, left, right)))
+    assert re.search(message, refused(capsys, "prepare", config_with(tmp_path, left, right)))
     assert not (tmp_path / "run" / "corpus" / "step.json").exists()
 
 
@@ -128,8 +128,8 @@ def test_missing_corpora(capsys, tmp_path):
 def test_a_line_of_ten_megabytes_is_dropped(capsys, tmp_path):
     config = config_with(tmp_path, LINES[0] + b"word " * 2_000_000 + b"\n", LINES[1] + b"x\n")
     assert cli.main(["prepare", str(config), "--quiet"]) == 0
-    found = json.loads((tmp_path / "run" / "corpus" / "step.json").read_text())["result"]
-    assert found["read"] == 81 and found["dropped"]["too_long"] == 1
+    result = json.loads((tmp_path / "run" / "corpus" / "step.json").read_text())["result"]
+    assert result["read"] == 81 and result["dropped"]["too_long"] == 1
 
 
 def test_labels_check(capsys, finished_run, tmp_path):
@@ -152,7 +152,7 @@ def test_labels_of_another_tokenizer_are_refused(capsys, finished_run, tmp_path)
     assert "made with another tokenizer" in refused(capsys, *arguments, "--quiet")
 
 
-def test_words_are_wanted_but_were_not_asked_for(capsys, finished_run, tmp_path):
+def test_words_are_required_but_were_not_requested(capsys, finished_run, tmp_path):
     shutil.copytree(finished_run, tmp_path / "run")
     arguments = ["train-student", finished_run.parent / "run.yaml", "--run_dir", tmp_path / "run", "--labels.top_k=0"]
     assert "labels.top_k is 0" in refused(capsys, *arguments, "--quiet")
@@ -172,20 +172,20 @@ def test_json_is_the_report(capsys, finished_run, tmp_path):
     config = yaml.safe_load((finished_run.parent / "run.yaml").read_text())
     assert config["run_dir"] == str(finished_run)
     assert cli.main(arguments) == 0
-    told = capsys.readouterr()
-    assert json.loads(told.out) == json.loads((finished_run / "report.json").read_text())
-    assert told.err == ""
+    message = capsys.readouterr()
+    assert json.loads(message.out) == json.loads((finished_run / "report.json").read_text())
+    assert message.err == ""
 
 
-def test_quiet_says_nothing(capsys, finished_run):
+def test_quiet_prints_nothing(capsys, finished_run):
     assert cli.main(["run", str(finished_run.parent / "run.yaml"), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
 def test_people_are_shown_scores(capsys, finished_run):
     assert cli.main(["run", str(finished_run.parent / "run.yaml")]) == 0
-    told = capsys.readouterr()
-    assert "already done" in told.out + told.err and "BLEU" in told.out + told.err
+    message = capsys.readouterr()
+    assert "already done" in message.out + message.err and "BLEU" in message.out + message.err
 
 
 class Input(io.TextIOWrapper):
@@ -218,21 +218,21 @@ def translated(capsys, monkeypatch, text: bytes, *arguments):
     ],
 )
 def test_a_line_for_a_line(capsys, monkeypatch, exported_model, text, lines):
-    status, told = translated(capsys, monkeypatch, text, exported_model, "--beam_size=1")
-    assert status == 0 and told.err == ""
-    assert told.out.count("\n") == lines and told.out.endswith("\n") == bool(lines)
+    status, message = translated(capsys, monkeypatch, text, exported_model, "--beam_size=1")
+    assert status == 0 and message.err == ""
+    assert message.out.count("\n") == lines and message.out.endswith("\n") == bool(lines)
     from distilmt.inference.translator import Translator
 
     sources = [line.rstrip("\r") for line in text.decode().removesuffix("\n").split("\n")] if lines else []
     translations = Translator(exported_model).translate(sources, 1)
     # A line without text comes back as it is.
     expected = [new if line.strip() else line for line, new in zip(sources, translations, strict=True)]
-    assert told.out.split("\n")[:-1] == expected
+    assert message.out.split("\n")[:-1] == expected
 
 
 def test_translating_what_is_not_utf8(capsys, monkeypatch, exported_model):
-    status, told = translated(capsys, monkeypatch, b"ban.\nb\xffd\nder.\n", exported_model)
-    assert status == 2 and "line 2: not UTF-8 at byte 1" in told.err and told.err.count("\n") == 1
+    status, message = translated(capsys, monkeypatch, b"ban.\nb\xffd\nder.\n", exported_model)
+    assert status == 2 and "line 2: not UTF-8 at byte 1" in message.err and message.err.count("\n") == 1
 
 
 def test_translating_with_a_run_or_an_export(capsys, monkeypatch, finished_run, exported_model, tmp_path):
@@ -240,7 +240,7 @@ def test_translating_with_a_run_or_an_export(capsys, monkeypatch, finished_run, 
     by_export = translated(capsys, monkeypatch, b"ban der.\n", finished_run / "exports" / "student-int8")
     assert by_run == by_export and by_run[0] == 0
     assert translated(capsys, monkeypatch, b"ban.\n", finished_run, "--system", "teacher")[0] == 0
-    for path, arguments, wanted in (
+    for path, arguments, target_value in (
         (
             finished_run,
             ["--system=student-int16"],
@@ -249,16 +249,16 @@ def test_translating_with_a_run_or_an_export(capsys, monkeypatch, finished_run, 
         (tmp_path, [], "finish the run first"),
         (tmp_path / "nothing", [], "does not exist"),
     ):
-        status, told = translated(capsys, monkeypatch, b"ban.\n", path, *arguments)
-        assert status == 2 and wanted in told.err and told.err.count("\n") == 1
+        status, message = translated(capsys, monkeypatch, b"ban.\n", path, *arguments)
+        assert status == 2 and target_value in message.err and message.err.count("\n") == 1
 
 
 def test_translating_with_and_without_a_shortlist(capsys, monkeypatch, exported_model, tmp_path):
     free = translated(capsys, monkeypatch, b"ban der.\n", exported_model)
     for value in ("false", "null"):
         assert translated(capsys, monkeypatch, b"ban der.\n", exported_model, f"--shortlist={value}") == free
-    status, told = translated(capsys, monkeypatch, b"ban der.\n", exported_model, "--shortlist=true")
-    assert status == 2 and "has no shortlist" in told.err and told.err.count("\n") == 1
+    status, message = translated(capsys, monkeypatch, b"ban der.\n", exported_model, "--shortlist=true")
+    assert status == 2 and "has no shortlist" in message.err and message.err.count("\n") == 1
     model = shutil.copytree(exported_model, tmp_path / "ct2")
     (model / "vmap.txt").write_text("\t▁ . a\n", encoding="utf-8")
     assert translated(capsys, monkeypatch, b"ban der.\n", model)[1].out != free[1].out
@@ -266,8 +266,10 @@ def test_translating_with_and_without_a_shortlist(capsys, monkeypatch, exported_
 
 
 def test_a_real_process_translates_and_refuses(exported_model, tmp_path):
-    found = commands.fresh_distilmt("translate", exported_model, "--beam_size=1", input="ban der.\n\nfith Ω.".encode())
-    assert found.returncode == 0 and found.stdout.count(b"\n") == 3 and found.stderr == b""
+    process = commands.fresh_distilmt(
+        "translate", exported_model, "--beam_size=1", input="ban der.\n\nfith Ω.".encode()
+    )
+    assert process.returncode == 0 and process.stdout.count(b"\n") == 3 and process.stderr == b""
     assert "does not exist" in commands.error_line(
         commands.distilmt("translate", tmp_path / "nothing", input=b"ban.\n")
     )
@@ -276,23 +278,23 @@ def test_a_real_process_translates_and_refuses(exported_model, tmp_path):
 def test_a_reader_that_has_enough_is_no_error(exported_model):
     """`distilmt translate … | head -1`"""
     command = f"yes ban. | head -2000 | {sys.executable} -m distilmt translate {exported_model} --beam_size=1 | head -1"
-    found = subprocess.run(
+    process = subprocess.run(
         ["bash", "-c", command], capture_output=True, env=commands.environment(), timeout=100, check=True
     )
-    assert found.stdout.count(b"\n") == 1 and found.stderr == b""
+    assert process.stdout.count(b"\n") == 1 and process.stderr == b""
 
 
 @pytest.mark.parametrize("limit", [3_000, 60_000])
-def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, limit):
+def test_a_full_disk_is_reported_and_leaves_nothing_half_written(tmp_path, limit):
     """Files may not grow beyond a limit, which is what a full disk looks like to a writer."""
     config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
-    found = commands.distilmt(
+    process = commands.distilmt(
         "train-teacher",
         config,
         "--quiet",
         file_bytes=limit,
     )
-    assert "File too large" in commands.error_line(found)
+    assert "File too large" in commands.error_line(process)
     run = tmp_path / "run"
     assert not (run / "teacher" / "step.json").exists()
     for path in run.glob("*/*.json"):

@@ -36,10 +36,11 @@ def test_the_table_fits_a_terminal_of_80_columns(capsys, monkeypatch, missing):
 
 
 @pytest.mark.parametrize(
-    ("speed", "said"), [(1234.5, "1,234.5 rows/s"), (1, "1.0 rows/s"), (0.5, "30.0 rows/min"), (1 / 240, "15.0 rows/h")]
+    ("speed", "output"),
+    [(1234.5, "1,234.5 rows/s"), (1, "1.0 rows/s"), (0.5, "30.0 rows/min"), (1 / 240, "15.0 rows/h")],
 )
-def test_slow_rates_are_told_by_the_minute_or_hour(speed, said):
-    assert rate(speed, "rows") == said
+def test_slow_rates_are_reported_by_the_minute_or_hour(speed, output):
+    assert rate(speed, "rows") == output
 
 
 def test_challenges_with_an_example_of_each_failure(capsys):

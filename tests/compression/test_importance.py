@@ -57,23 +57,23 @@ def test_cross_entropy_is_that_of_transformers(deep, measured, shared_tokenizer)
     model = biased(deep)
     with torch.no_grad():
         losses = [(float(loss_of(model, *s)), len(s[2])) for s in one_by_one(measured, shared_tokenizer.pad)]
-    wanted = sum(loss for loss, _ in losses) / sum(count for _, count in losses)
-    assert cross_entropy(model, measured) == pytest.approx(wanted, rel=1e-5)
+    expected = sum(loss for loss, _ in losses) / sum(count for _, count in losses)
+    assert cross_entropy(model, measured) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_sample_is_some_of_the_pairs(shared_tokenizer):
     data = pairs(shared_tokenizer, *toy.pairs(100), 64)
-    found = importance.sample(data, 2, 200)
-    assert len(found) == 2 and all(0 < len(targets.ids) <= 200 for _, targets in found)
-    assert torch.equal(found[1][1].ids, importance.sample(data, 2, 200)[1][1].ids)
+    result = importance.sample(data, 2, 200)
+    assert len(result) == 2 and all(0 < len(targets.ids) <= 200 for _, targets in result)
+    assert torch.equal(result[1][1].ids, importance.sample(data, 2, 200)[1][1].ids)
     assert sum(len(t.ids) for _, t in importance.sample(data, 999)) == int(data.reference.tokens.lengths.sum())
 
 
 def test_rises_are_differences(deep, measured):
-    found, whole = layer_rises(deep, measured), cross_entropy(deep, measured)
+    result, whole = layer_rises(deep, measured), cross_entropy(deep, measured)
     without = cross_entropy(drop_layers(deep, [0, 2], [0, 1]), measured)
-    assert found["encoder"][1] == pytest.approx(without - whole, abs=1e-6)
-    assert [len(rises) for rises in found.values()] == [3, 2]
+    assert result["encoder"][1] == pytest.approx(without - whole, abs=1e-6)
+    assert [len(rises) for rises in result.values()] == [3, 2]
     one = drop_layers(deep, [0, 1], [1])
     assert math.isnan(layer_rises(one, measured)["decoder"][0])
 
@@ -143,10 +143,10 @@ def test_units_are_scored_as_defined(deep, measured, shared_tokenizer, activatio
             squares[key] = squares.get(key, 0) + value.square().flatten(0, 1).sum(0)
     weights = {key: modules(model, key[0])[key[1]].fc2.weight.norm(dim=0) for key in seen}
     adds = {key: total.sqrt() * weights[key] for key, total in squares.items()}
-    for measure, wanted in ((taylor_units, taylor), (mean_activations, active), (contributions, adds)):
-        found = measure(model, measured)
-        for (stack, number), score in wanted.items():
-            torch.testing.assert_close(found[stack][number], score.detach(), atol=2e-4, rtol=1e-3)
+    for measure, expected in ((taylor_units, taylor), (mean_activations, active), (contributions, adds)):
+        result = measure(model, measured)
+        for (stack, number), score in expected.items():
+            torch.testing.assert_close(result[stack][number], score.detach(), atol=2e-4, rtol=1e-3)
 
 
 def test_heads_are_scored_as_defined(deep, measured, shared_tokenizer):
@@ -157,15 +157,15 @@ def test_heads_are_scored_as_defined(deep, measured, shared_tokenizer):
             attention.output.register_forward_pre_hook(
                 lambda _, given, kind=kind, number=number: given[0] * masks[kind][number].repeat_interleave(16)
             )
-    wanted = {kind: torch.zeros_like(mask) for kind, mask in masks.items()}
+    expected = {kind: torch.zeros_like(mask) for kind, mask in masks.items()}
     for sentence in one_by_one(measured, shared_tokenizer.pad):
         for kind, gradient in zip(
             KINDS, torch.autograd.grad(loss_of(deep, *sentence), list(masks.values())), strict=True
         ):
-            wanted[kind] += gradient.abs()
+            expected[kind] += gradient.abs()
     clean = drop_layers(deep, [0, 1, 2], [0, 1])  # without the hooks
-    for kind, found in taylor_heads(clean, measured).items():
-        torch.testing.assert_close(found, wanted[kind], atol=1e-3, rtol=1e-3)
+    for kind, result in taylor_heads(clean, measured).items():
+        torch.testing.assert_close(result, expected[kind], atol=1e-3, rtol=1e-3)
 
 
 def test_the_objective_may_be_the_teachers_words(deep, measured):

@@ -35,12 +35,12 @@ REFERENCES = ObjectiveConfig(kd_weight=0, ce_weight=1, reference_fraction=1)
 @torch.no_grad()
 def logits(model, measured):
     """By transformers, of all words of a sample."""
-    found = []
+    actual = []
     for batch, _ in measured.batches:
         inputs = batches.padded(batch, model.special_ids.pad)
         mask = inputs.pop("target_mask").bool()
-        found.append(model.network(**inputs).logits[mask])
-    return torch.cat(found)
+        actual.append(model.network(**inputs).logits[mask])
+    return torch.cat(actual)
 
 
 def modules(model, stack):
@@ -77,7 +77,7 @@ def test_layers_that_are_none_are_refused(deep, keep):
 
 
 @pytest.mark.parametrize("activation", ["relu", "swish"])
-def test_units_that_say_nothing_are_not_missed(deep, measured, activation):
+def test_units_that_state_nothing_are_not_missed(deep, measured, activation):
     from transformers.activations import ACT2FN
 
     deep.network.config.activation_function = activation
@@ -96,13 +96,13 @@ def test_units_keep_their_weights_and_order(deep):
     scores = {stack: [torch.rand(64) for _ in modules(deep, stack)] for stack in ("encoder", "decoder")}
     pruned = narrow_ffn(deep, 16, 48, scores)
     for stack, width in (("encoder", 16), ("decoder", 48)):
-        for mine, theirs, score in zip(modules(pruned, stack), modules(deep, stack), scores[stack], strict=True):
+        for own, reference, score in zip(modules(pruned, stack), modules(deep, stack), scores[stack], strict=True):
             units = [i for i in range(64) if score[i] >= score.sort(descending=True).values[width - 1]]
-            assert torch.equal(mine.fc1.weight, theirs.fc1.weight[units])
-            assert torch.equal(mine.fc1.bias, theirs.fc1.bias[units])
-            assert torch.equal(mine.fc2.weight, theirs.fc2.weight[:, units])
-            assert torch.equal(mine.fc2.bias, theirs.fc2.bias)
-            assert torch.equal(mine.self_attn.q_proj.weight, theirs.self_attn.q_proj.weight)
+            assert torch.equal(own.fc1.weight, reference.fc1.weight[units])
+            assert torch.equal(own.fc1.bias, reference.fc1.bias[units])
+            assert torch.equal(own.fc2.weight, reference.fc2.weight[:, units])
+            assert torch.equal(own.fc2.bias, reference.fc2.bias)
+            assert torch.equal(own.self_attn.q_proj.weight, reference.self_attn.q_proj.weight)
 
 
 @pytest.mark.parametrize("widths", [(0, 64), (64, 65)])
@@ -158,10 +158,10 @@ def test_a_pruned_model_is_a_model_like_any_other(tmp_path, deep, shared_tokeniz
         assert all(torch.equal(value, again.state_dict()[key]) for key, value in pruned.state_dict().items())
         assert pruned.network.generation_config.num_beams == 3
         export(again.network, shared_tokenizer, tmp_path / name / "ct2", "float32")
-        found = Translator(tmp_path / name / "ct2", threads=1).hypotheses(texts, DecodingOptions(beam_size=1))
+        actual = Translator(tmp_path / name / "ct2", threads=1).hypotheses(texts, DecodingOptions(beam_size=1))
         ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.tokens)}
-        for text, hypotheses in zip(texts, found, strict=True):
-            theirs = again.network.generate(
+        for text, hypotheses in zip(texts, actual, strict=True):
+            reference = again.network.generate(
                 torch.tensor(shared_tokenizer.source.encode([text])),
                 num_beams=1,
                 max_length=64,
@@ -169,7 +169,7 @@ def test_a_pruned_model_is_a_model_like_any_other(tmp_path, deep, shared_tokeniz
                 forced_eos_token_id=None,
             )[0].tolist()
             ours = [ids[token] for token in hypotheses[0].tokens]
-            assert ours == [i for i in theirs[1:] if i not in (0, shared_tokenizer.pad)], name
+            assert ours == [i for i in reference[1:] if i not in (0, shared_tokenizer.pad)], name
     assert all(torch.equal(value, deep.state_dict()[name]) for name, value in state.items())  # nobody changed it
 
 
@@ -211,11 +211,11 @@ def test_impossible_shares_are_refused(deep, share):
 
 
 def test_storage_of_zeros(deep):
-    found, rows = storage(magnitude(deep, 0.75), 4), sum(len(m) + 1 for m in deep.matrices())
+    actual, rows = storage(magnitude(deep, 0.75), 4), sum(len(m) + 1 for m in deep.matrices())
     count = sum(m.numel() for m in deep.matrices())
     left = count - int(0.75 * count)
-    assert found.zeros == pytest.approx(0.75, abs=1e-4) and found.dense == 4 * count
-    assert found.indexed == 6 * left + 4 * rows and found.bitmap == 4 * left + -(-count // 8)
+    assert actual.zeros == pytest.approx(0.75, abs=1e-4) and actual.dense == 4 * count
+    assert actual.indexed == 6 * left + 4 * rows and actual.bitmap == 4 * left + -(-count // 8)
     assert storage(magnitude(deep, 0.25), 1).indexed > storage(deep, 1).dense  # a column takes more than a byte
 
 
@@ -259,12 +259,12 @@ def test_a_bias_on_the_logits_is_trained_with(tmp_path, trained_model, shared_to
     model = drop_layers(load_model(trained_model), [0], [0])
     model.network.final_logits_bias.normal_(generator=torch.Generator().manual_seed(1))
     data = pairs(shared_tokenizer, *toy.pairs(10), 64)
-    wanted, bias = cross_entropy(model, CalibrationSample(sample(data))), model.network.final_logits_bias.clone()
+    expected, bias = cross_entropy(model, CalibrationSample(sample(data))), model.network.final_logits_bias.clone()
     config = TrainingConfig(**vars(TRAINING) | {"max_steps": 1, "batch_tokens": 4096})
     trained, result = train(
         model, TrainingJob("biased", data, config, REFERENCES, 1), lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path
     )
-    assert result["log"][0]["train_loss"] == pytest.approx(wanted, rel=1e-4)
+    assert result["log"][0]["train_loss"] == pytest.approx(expected, rel=1e-4)
     assert torch.equal(trained.network.final_logits_bias, bias)
 
 
@@ -273,16 +273,16 @@ def test_zeros_stay_zero_in_training(tmp_path, trained_model, shared_tokenizer, 
     whole = load_model(trained_model)
     data = pairs(shared_tokenizer, *toy.pairs(200), 64)
     config = TrainingConfig(**vars(TRAINING) | {"optimizer": optimizer, "weight_decay": 0.01})
-    found = {}
+    actual = {}
     for keep in (True, False):
         pruned = magnitude(whole, 0.6)
         masks = [m != 0 for m in pruned.matrices()]
         before = cross_entropy(pruned, measured)
         job = TrainingJob("sparse", data, config, REFERENCES, 1, keep_zeros=keep)
-        found[keep], _ = train(pruned, job, lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path / str(keep))
-        assert cross_entropy(found[keep], measured) < before
-    for mask, kept, free in zip(masks, found[True].matrices(), found[False].matrices(), strict=True):
-        assert not kept[~mask].any() and kept[mask].all()
+        actual[keep], _ = train(pruned, job, lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path / str(keep))
+        assert cross_entropy(actual[keep], measured) < before
+    for mask, remaining, free in zip(masks, actual[True].matrices(), actual[False].matrices(), strict=True):
+        assert not remaining[~mask].any() and remaining[mask].all()
         assert free[~mask].any()
-    biases = [p for p in found[True].parameters() if p.dim() == 1]
+    biases = [p for p in actual[True].parameters() if p.dim() == 1]
     assert all(p.any() for p in biases)  # those that began at zero do learn

@@ -42,20 +42,20 @@ def test_what_is_as_small_but_faster_wins_and_what_was_not_timed_is_last():
 
 
 @given(points, st.integers(0, 10), st.sampled_from(["smallest", "fastest"]))
-def test_what_is_chosen_is_on_the_frontier_of_those_that_keep_the_promise(found, floor, goal):
-    best = search.best(found, floor, goal)
+def test_what_is_chosen_is_on_the_frontier_of_those_that_keep_the_promise(result, floor, goal):
+    best = search.best(result, floor, goal)
     if best is None:
-        assert all(point.score < floor for point in found)
+        assert all(point.score < floor for point in result)
         return
     assert best.score >= floor
     if goal == "smallest":
-        assert best.bytes == min(point.bytes for point in found if point.score >= floor)
-    assert best in search.frontier([point for point in found if point.score >= floor], goal)
+        assert best.bytes == min(point.bytes for point in result if point.score >= floor)
+    assert best in search.frontier([point for point in result if point.score >= floor], goal)
 
 
 @given(points)
-def test_a_frontier_rises_in_cost_and_score(found):
-    frontier = search.frontier(found, "smallest")
+def test_a_frontier_rises_in_cost_and_score(result):
+    frontier = search.frontier(result, "smallest")
     assert [p.bytes for p in frontier] == sorted(p.bytes for p in frontier)
     assert [p.score for p in frontier] == sorted({p.score for p in frontier})
-    assert search.closest(found, "smallest").score == frontier[-1].score
+    assert search.closest(result, "smallest").score == frontier[-1].score

@@ -61,23 +61,23 @@ def few(tokenizer, count=6, seed=2):
 
 
 def pruned(tokenizer, texts, directory, **settings):
-    kept = used_vocabulary(tokenizer, *texts, **settings)
-    return kept, prune_tokenizer(tokenizer, kept, directory)
+    remaining = used_vocabulary(tokenizer, *texts, **settings)
+    return remaining, prune_tokenizer(tokenizer, remaining, directory)
 
 
 def test_pieces_are_read_as_sentencepiece_reads_them(any_tokenizer):
     model = (any_tokenizer.directory / "source.spm").read_bytes()
-    found, theirs = read_entries(model), any_tokenizer.source.processor
-    assert [p.text for p in found] == [theirs.id_to_piece(i) for i in range(theirs.get_piece_size())]
-    assert [p.score for p in found] == [theirs.get_score(i) for i in range(len(found))]
-    special = [theirs.is_byte(i) or theirs.is_control(i) or theirs.is_unknown(i) for i in range(len(found))]
-    assert [p.kind != NORMAL for p in found] == special and sum(special) == 258
+    result, reference = read_entries(model), any_tokenizer.source.processor
+    assert [p.text for p in result] == [reference.id_to_piece(i) for i in range(reference.get_piece_size())]
+    assert [p.score for p in result] == [reference.get_score(i) for i in range(len(result))]
+    special = [reference.is_byte(i) or reference.is_control(i) or reference.is_unknown(i) for i in range(len(result))]
+    assert [p.kind != NORMAL for p in result] == special and sum(special) == 258
     assert remove_entries(model, lambda piece: False) == model
 
 
-def test_a_bpe_model_is_told_from_others(bpe, shared_tokenizer):
-    found = [is_bpe((t.directory / "source.spm").read_bytes()) for t in (bpe, shared_tokenizer)]
-    assert found == [True, False]
+def test_a_bpe_model_is_distinguished_from_others(bpe, shared_tokenizer):
+    result = [is_bpe((t.directory / "source.spm").read_bytes()) for t in (bpe, shared_tokenizer)]
+    assert result == [True, False]
 
 
 def test_the_file_is_changed_in_nothing_else(tmp_path, any_tokenizer):
@@ -96,12 +96,12 @@ def test_the_file_is_changed_in_nothing_else(tmp_path, any_tokenizer):
 def test_text_is_cut_as_before(tmp_path_factory, shared_tokenizer, split_tokenizer, bpe, joint, count, seed):
     for tokenizer in (shared_tokenizer, split_tokenizer, bpe, joint):
         texts = few(tokenizer, count, seed)
-        kept, after = pruned(tokenizer, texts, tmp_path_factory.mktemp("pruned"))
+        remaining, after = pruned(tokenizer, texts, tmp_path_factory.mktemp("pruned"))
         assert retokenized_share(tokenizer.source, after.source, texts[0]) == 0
         assert retokenized_share(tokenizer.target, after.target, texts[1]) == 0
         for before, now, ids in (
-            (tokenizer.source, after.source, kept.source),
-            (tokenizer.target, after.target, kept.target),
+            (tokenizer.source, after.source, remaining.source),
+            (tokenizer.target, after.target, remaining.target),
         ):
             assert [before.tokens[i] for i in ids] == now.tokens
             assert len(now.tokens) <= len(before.tokens)
@@ -130,21 +130,21 @@ def small(tmp_path_factory, shared_tokenizer, split_tokenizer, bpe):
 
 
 def test_the_convention_holds(tmp_path, any_tokenizer):
-    kept, after = pruned(any_tokenizer, few(any_tokenizer), tmp_path)
+    remaining, after = pruned(any_tokenizer, few(any_tokenizer), tmp_path)
     assert after.shared == any_tokenizer.shared
     for side in (after.source, after.target):
         assert (side.tokens[EOS], side.tokens[UNK], side.tokens[-1]) == ("</s>", "<unk>", "<pad>")
-    assert len(after.source.tokens) == len(after.target.tokens) == len(kept.source) == len(kept.target)
+    assert len(after.source.tokens) == len(after.target.tokens) == len(remaining.source) == len(remaining.target)
     from transformers import AutoTokenizer
 
-    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    reference = AutoTokenizer.from_pretrained(tmp_path)
     texts = few(any_tokenizer, 20, seed=8)
-    assert theirs(texts[0]).input_ids == after.source.encode(texts[0])
-    assert theirs(text_target=texts[1]).input_ids == after.target.encode(texts[1])
-    assert theirs.pad_token_id == after.pad
+    assert reference(texts[0]).input_ids == after.source.encode(texts[0])
+    assert reference(text_target=texts[1]).input_ids == after.target.encode(texts[1])
+    assert reference.pad_token_id == after.pad
 
 
-def test_what_is_kept_in_any_case(tmp_path, shared_tokenizer, joint):
+def test_what_is_preserved_in_any_case(tmp_path, shared_tokenizer, joint):
     pieces = shared_tokenizer.source.tokens
     characters = {piece for piece in pieces if len(piece) == 1}
     some, none = (
@@ -153,8 +153,8 @@ def test_what_is_kept_in_any_case(tmp_path, shared_tokenizer, joint):
     )
     assert characters <= some and not characters <= none
     assert {f"<0x{i:02X}>" for i in range(256)} <= none
-    kept = used_vocabulary(joint, ["ba"], ["ba"], keep=[">>it<<"])
-    names = {joint.source.tokens[i] for i in kept.source}
+    remaining = used_vocabulary(joint, ["ba"], ["ba"], keep=[">>it<<"])
+    names = {joint.source.tokens[i] for i in remaining.source}
     assert ">>it<<" in names and ">>zh<<" not in names
 
 
@@ -176,13 +176,13 @@ def test_rare_pieces_go(tmp_path, any_tokenizer, least):
     assert after.source.decode(after.source.encode(texts[0])) == texts[0]
 
 
-def test_bpe_keeps_what_pieces_are_made_of(bpe):
+def test_bpe_keeps_what_pieces_are_created_of(bpe):
     """Of a long piece alone: all that is merged on the way to it, though no text ends in it."""
     longest = max((text for text in toy.SOURCE_WORDS), key=len)
-    kept = used_vocabulary(bpe, [longest] * 3, [], min_count=3, characters=False)
+    remaining = used_vocabulary(bpe, [longest] * 3, [], min_count=3, characters=False)
     ids = {i for line in bpe.source.encode([longest]) for i in line}
     special = used_vocabulary(bpe, [], [], characters=False)
-    parts = set(kept.source) - set(special.source) - ids
+    parts = set(remaining.source) - set(special.source) - ids
     assert parts and all(bpe.source.tokens[i] in f"▁{longest}" for i in parts)
 
 
@@ -203,17 +203,17 @@ def logits(model, tokenizer, source, target):
     return model.network(input_ids=ids[0], decoder_input_ids=torch.cat([start, ids[1][:, :-1]], 1)).logits[0]
 
 
-def test_logits_of_the_pieces_kept_are_what_they_were(tmp_path, any_tokenizer):
+def test_logits_of_the_pieces_preserved_are_what_they_were(tmp_path, any_tokenizer):
     model, texts = model_of(any_tokenizer), few(any_tokenizer)
-    kept, after = pruned(any_tokenizer, texts, tmp_path)
-    smaller = prune_model(model, kept)
+    remaining, after = pruned(any_tokenizer, texts, tmp_path)
+    smaller = prune_model(model, remaining)
     network, config = smaller.network, smaller.network.config
     assert config.vocab_size == config.decoder_vocab_size == len(after.source.tokens) < len(any_tokenizer.source.tokens)
     assert config.pad_token_id == config.decoder_start_token_id == network.generation_config.pad_token_id == after.pad
     assert network.lm_head.weight is network.model.decoder.embed_tokens.weight
     assert (network.model.encoder.embed_tokens.weight is network.lm_head.weight) == any_tokenizer.shared
     for source, target in zip(*texts, strict=True):
-        whole = logits(model, any_tokenizer, source, target)[:, torch.from_numpy(kept.target)]
+        whole = logits(model, any_tokenizer, source, target)[:, torch.from_numpy(remaining.target)]
         torch.testing.assert_close(logits(smaller, after, source, target), whole, atol=1e-5, rtol=1e-5)
 
 
@@ -221,18 +221,19 @@ def test_a_pruned_directory_translates_as_before(tmp_path, any_tokenizer):
     """Where all pieces of the translations are kept, nothing changes: they are the likeliest of fewer now."""
     model, sources = model_of(any_tokenizer), few(any_tokenizer)[0]
     export(model.network, any_tokenizer, tmp_path / "whole", "float32")
-    answers = [
-        found[0]
-        for found in Translator(tmp_path / "whole", threads=1).hypotheses(sources, DecodingOptions(beam_size=1))
+    responses = [
+        result[0]
+        for result in Translator(tmp_path / "whole", threads=1).hypotheses(sources, DecodingOptions(beam_size=1))
     ]
-    names = {token for answer in answers for token in answer.tokens}
-    kept, after = pruned(any_tokenizer, (sources, []), tmp_path / "pruned", keep=names)
-    prune_model(model, kept).save(tmp_path / "pruned")
+    names = {token for response in responses for token in response.tokens}
+    remaining, after = pruned(any_tokenizer, (sources, []), tmp_path / "pruned", keep=names)
+    prune_model(model, remaining).save(tmp_path / "pruned")
     export(load_marian(tmp_path / "pruned"), after, tmp_path / "ct2", "float32")
     again = [
-        found[0] for found in Translator(tmp_path / "ct2", threads=1).hypotheses(sources, DecodingOptions(beam_size=1))
+        result[0]
+        for result in Translator(tmp_path / "ct2", threads=1).hypotheses(sources, DecodingOptions(beam_size=1))
     ]
-    assert [a.tokens for a in again] == [a.tokens for a in answers]
+    assert [a.tokens for a in again] == [a.tokens for a in responses]
     assert len(after.source.tokens) < len(any_tokenizer.source.tokens)
 
 

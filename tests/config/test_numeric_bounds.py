@@ -163,8 +163,10 @@ def test_a_path_that_cannot_be_is_one_line(tmp_path, capsys):
             ["serve", str(path)],
         ):
             assert cli.main([*command, "--quiet"]) == 2, command
-            told = capsys.readouterr()
-            assert told.out == "" and told.err.startswith("distilmt: error: ") and told.err.count("\n") == 1, command
+            captured = capsys.readouterr()
+            assert (
+                captured.out == "" and captured.err.startswith("distilmt: error: ") and captured.err.count("\n") == 1
+            ), command
 
 
 @pytest.mark.slow

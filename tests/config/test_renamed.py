@@ -47,22 +47,22 @@ def test_a_former_key_is_refused_with_its_name(tmp_path, old, new):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("labels: {rerank: nearest}", "labels.rerank nearest is called oracle now"),
         ("student: {initialization: evenly}", "student.initialization evenly is called spaced now"),
         ("student: {objective: {tail: renormalise}}", "student.objective.tail renormalise is called renormalize now"),
     ],
 )
-def test_a_former_value_is_refused_with_its_name(tmp_path, text, told):
+def test_a_former_value_is_refused_with_its_name(tmp_path, text, message):
     path = tmp_path / "run.yaml"
     path.write_text(text)
-    with pytest.raises(UserError, match=f"{told}$"):
+    with pytest.raises(UserError, match=f"{message}$"):
         loading.load([str(path)])
 
 
 @pytest.mark.parametrize(
-    ("load", "arguments", "told"),
+    ("load", "arguments", "message"),
     [
         (loading.load_serve, ["model", "--window-ms", "3"], "--window_ms is called --batch_timeout_ms now"),
         (loading.load_serve, ["model", "--cascade=-1"], "--cascade is called --cascade_threshold now"),
@@ -79,8 +79,8 @@ def test_a_former_value_is_refused_with_its_name(tmp_path, text, told):
         ),
     ],
 )
-def test_a_former_flag_is_refused_with_its_name(load, arguments, told):
-    with pytest.raises(UserError, match=f"^{told}$"):
+def test_a_former_flag_is_refused_with_its_name(load, arguments, message):
+    with pytest.raises(UserError, match=f"^{message}$"):
         load(arguments)
 
 

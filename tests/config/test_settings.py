@@ -36,11 +36,11 @@ def test_flags_win_over_the_file(tmp_path):
         tmp_path,
         "seed: 5\nstudent:\n  model: {preset: small, ffn_dim: 77}\n  training: {max_steps: 3}\nlabels: {top_k: 0}\n",
     )
-    found = loading.load([path, "--seed", "6", "--student.model.preset=tiny", "--teacher.training.max_steps=9"])
-    assert (found.seed, found.student.model.preset, found.student.model.ffn_dim) == (6, "tiny", 77)
-    assert (found.student.training.max_steps, found.teacher.training.max_steps) == (3, 9)
-    assert found.labels.top_k == 0 and found.labels.beam_size == RunConfig().labels.beam_size
-    assert found.teacher.model.preset == "teacher", "what is not named keeps its default"
+    result = loading.load([path, "--seed", "6", "--student.model.preset=tiny", "--teacher.training.max_steps=9"])
+    assert (result.seed, result.student.model.preset, result.student.model.ffn_dim) == (6, "tiny", 77)
+    assert (result.student.training.max_steps, result.teacher.training.max_steps) == (3, 9)
+    assert result.labels.top_k == 0 and result.labels.beam_size == RunConfig().labels.beam_size
+    assert result.teacher.model.preset == "teacher", "what is not named keeps its default"
 
 
 def test_a_dumped_configuration_reads_the_same(tmp_path):
@@ -55,8 +55,8 @@ def test_numbers_as_people_write_them(tmp_path, value):
     """YAML 1.1 takes 1e-3 for text."""
     path = written(tmp_path, f"student: {{training: {{learning_rate: {value}}}}}\n")
     assert loading.load([path]).student.training.learning_rate == 0.001
-    found = loading.load([f"--student.training.learning_rate={value}"])
-    assert found.student.training.learning_rate == 0.001
+    result = loading.load([f"--student.training.learning_rate={value}"])
+    assert result.student.training.learning_rate == 0.001
 
 
 def test_lists(tmp_path):
@@ -72,7 +72,7 @@ def test_empty_files_and_null(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("sed: 1", r"unknown key 'sed': did you mean 'seed'\?"),
         (
@@ -98,14 +98,14 @@ def test_empty_files_and_null(tmp_path):
         ("1: 2", "unknown key '1'"),
     ],
 )
-def test_mistakes_in_the_file_are_told_in_one_line(tmp_path, text, told):
-    with pytest.raises(UserError, match=told) as found:
+def test_mistakes_in_the_file_are_reported_in_one_line(tmp_path, text, message):
+    with pytest.raises(UserError, match=message) as result:
         loading.load([written(tmp_path, text)])
-    assert "\n" not in str(found.value) and len(str(found.value)) < 700
+    assert "\n" not in str(result.value) and len(str(result.value)) < 700
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--sed=1"], r"unknown option --sed: did you mean 'seed'\?"),
         (["--student.training.max_step", "1"], r"did you mean 'student.training.max_steps'\?"),
@@ -117,10 +117,10 @@ def test_mistakes_in_the_file_are_told_in_one_line(tmp_path, text, told):
         (["--student.model.preset=huge"], "preset"),
     ],
 )
-def test_mistakes_in_flags_are_told_in_one_line(arguments, told):
-    with pytest.raises(UserError, match=told) as found:
+def test_mistakes_in_flags_are_reported_in_one_line(arguments, message):
+    with pytest.raises(UserError, match=message) as result:
         loading.load(arguments)
-    assert "\n" not in str(found.value)
+    assert "\n" not in str(result.value)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_values_that_cannot_work_are_refused_before_any_work(change):
         loading.load([f"--{change}"])
 
 
-def test_a_teacher_that_translates_nothing_must_have_something_else_to_say():
+def test_a_teacher_that_translates_nothing_must_give_something_else():
     words = ["--labels.num_hypotheses=0", "--labels.score_on=reference", "--student.objective.reference_fraction=1"]
     assert loading.load(words).labels.num_hypotheses == 0
     with pytest.raises(UserError, match=r"reference_fraction of 0\.5 has no translations"):
@@ -169,8 +169,8 @@ def test_layers_are_copied_only_where_the_pieces_are_the_same():
 
 
 def test_every_key_is_described():
-    found = list(fields.fields(RunConfig))
-    assert len(found) > 80 and all(documentation for *_, documentation in found)
+    result = list(fields.fields(RunConfig))
+    assert len(result) > 80 and all(documentation for *_, documentation in result)
 
 
 def test_a_file_that_is_not_text(tmp_path):
@@ -188,10 +188,10 @@ def test_models_that_are_not_there_are_refused_before_anything_is_trained(flag):
 
 
 def test_label_takes_the_keys_of_labels_without_their_room():
-    found = loading.of_section(
+    result = loading.of_section(
         ["run.yaml", "--executor", "ray", "--ray_address=auto", "--seed", "3", "--labels.n_best", "2"], "labels"
     )
-    assert found == [
+    assert result == [
         "run.yaml",
         "--labels.executor",
         "ray",

@@ -34,7 +34,7 @@ def test_normalise_is_idempotent_and_storable(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "wanted"),
+    ("raw", "expected"),
     [
         (" a\u00a0\u3000b\t\x0b\u2028c\r\n", "a b c"),
         ("\ufeffze\u200bro\x00 wi\u00addth", "zero width"),
@@ -46,8 +46,8 @@ def test_normalise_is_idempotent_and_storable(text: str) -> None:
         ("\ud800x", "\ufffdx"),
     ],
 )
-def test_normalise(raw: str, wanted: str) -> None:
-    assert normalize(raw) == wanted
+def test_normalise(raw: str, expected: str) -> None:
+    assert normalize(raw) == expected
 
 
 def test_key_keeps_letters_marks_and_digits() -> None:
@@ -68,9 +68,9 @@ def test_counts_add_up(pairs: list[tuple[str, str]], drop: bool) -> None:
     report = clean(pairs * 2, drop_duplicates=drop, drop_identical=drop, max_words=3)
     assert report.read == 2 * len(pairs)
     assert report.read == report.retained_count + sum(report.dropped.values())
-    told = report.as_dict()["dropped"]
-    assert isinstance(told, dict)
-    assert all(1 <= len(entry["examples"]) <= min(5, entry["count"]) for entry in told.values())
+    message = report.as_dict()["dropped"]
+    assert isinstance(message, dict)
+    assert all(1 <= len(entry["examples"]) <= min(5, entry["count"]) for entry in message.values())
 
 
 @pytest.mark.parametrize(
@@ -122,10 +122,10 @@ def test_unknown_language() -> None:
 def test_missing_py3langid_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     real_import = builtins.__import__
 
-    def without(name: str, *rest: object) -> object:
+    def without(name: str, *remainder: object) -> object:
         if name.startswith("py3langid"):
             raise ImportError(name)
-        return real_import(name, *rest)  # type: ignore[arg-type]
+        return real_import(name, *remainder)  # type: ignore[arg-type]
 
     language_identifier.cache_clear()
     monkeypatch.setattr(builtins, "__import__", without)
@@ -137,5 +137,5 @@ def test_missing_py3langid_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
 def test_clean_data_stay_clean() -> None:
     paths = [str(DATA / "en-zh" / f"dev.{language}") for language in ("en", "zh")]
     report = CleaningReport()
-    kept = len(list(Cleaner(CleaningConfig(), "en", "zh").clean(read_pairs(paths, "en", "zh"), report)))
-    assert kept > 0.99 * report.read > 1000
+    remaining = len(list(Cleaner(CleaningConfig(), "en", "zh").clean(read_pairs(paths, "en", "zh"), report)))
+    assert remaining > 0.99 * report.read > 1000

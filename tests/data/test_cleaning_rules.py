@@ -13,8 +13,8 @@ from distilmt.utils.errors import UserError
 def judge(pair: tuple[str, str], monolingual: bool = False, **keys: object) -> tuple[dict[str, int], list[Pair]]:
     report = CleaningReport()
     cleaner = Cleaner(CleaningConfig(**keys), "en", "zh")  # type: ignore[arg-type]
-    kept = list(cleaner.clean([Pair(1, *pair)], report, monolingual))
-    return report.dropped, kept
+    remaining = list(cleaner.clean([Pair(1, *pair)], report, monolingual))
+    return report.dropped, remaining
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_reasons(reason: str, pair: tuple[str, str], keys: dict[str, object]) ->
         (("See https://a.org/b.", "见 https://a.org/b）"), {"drop_url_mismatch": True}),
     ],
 )
-def test_what_is_kept(pair: tuple[str, str], keys: dict[str, object]) -> None:
+def test_what_is_preserved(pair: tuple[str, str], keys: dict[str, object]) -> None:
     assert judge(pair, **keys)[0] == {}
 
 

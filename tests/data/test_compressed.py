@@ -85,8 +85,8 @@ def test_csv_round_trip(tmp_path: Path, rows: list[tuple[str, str]], delimiter: 
     csv.writer(text, delimiter=delimiter).writerows([("en", "it"), *rows])
     (tmp_path / "a.csv").write_bytes(text.getvalue().encode())
     # Another delimiter may cut a few words alike: the right one cuts the head too.
-    found = pairs_in(tmp_path / "a.csv")
-    assert found == rows
+    result = pairs_in(tmp_path / "a.csv")
+    assert result == rows
 
 
 @FILES
@@ -108,7 +108,7 @@ def test_quoted_tables_lose_their_marks_and_quotations_keep_them(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("names", "wanted"),
+    ("names", "expected"),
     [
         (["en_US", "it_IT"], ("en_US", "it_IT")),
         (["id", "eng_Latn", "ita_Latn"], ("eng_Latn", "ita_Latn")),
@@ -129,11 +129,11 @@ def test_quoted_tables_lose_their_marks_and_quotations_keep_them(tmp_path: Path)
         (["Source sentence", "Target sentence"], ("Source sentence", "Target sentence")),
     ],
 )
-def test_columns_by_name(names: list[str], wanted: tuple[str, str] | None) -> None:
-    assert language_columns(names, "en", "it") == wanted
+def test_columns_by_name(names: list[str], expected: tuple[str, str] | None) -> None:
+    assert language_columns(names, "en", "it") == expected
 
 
-def test_scripts_tell_columns_apart() -> None:
+def test_scripts_distinguish_columns() -> None:
     assert language_columns(["zh-Hans", "zh-Hant", "en"], "en", "zh_Hans") == ("en", "zh-Hans")
     assert language_columns(["zho_Hans", "eng_Latn"], "en", "zh") == ("eng_Latn", "zho_Hans")
 

@@ -18,7 +18,7 @@ Descriptions = dict[str, tuple[str, str, str]]
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("text", "expected"),
     [
         ("One. Two! Three? four", ["One.", "Two!", "Three? four"]),
         ("Tools, e.g. Vim, by J. Smith et al. It runs.", ["Tools, e.g. Vim, by J. Smith et al. It runs."]),
@@ -30,8 +30,8 @@ Descriptions = dict[str, tuple[str, str, str]]
         ("", []),
     ],
 )
-def test_sentences(text: str, wanted: list[str]) -> None:
-    assert sentences(text) == wanted
+def test_sentences(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
 
 
 def test_blocks() -> None:
@@ -84,8 +84,8 @@ def test_descriptions_are_one_line_each_and_there_once(tmp_path: Path) -> None:
         "3": ("bar", "tool of no section", " It is."),
         "4": ("gone", "in no index", " It was."),
     }
-    found = list(descriptions(Indices({"en": index(tmp_path, "en", english)}, packages, "")))
-    assert found == [Description("foo-bin", "foo", "net", "tool for things. It does things. Quickly. * fast")]
+    result = list(descriptions(Indices({"en": index(tmp_path, "en", english)}, packages, "")))
+    assert result == [Description("foo-bin", "foo", "net", "tool for things. It does things. Quickly. * fast")]
 
 
 def test_pairs_join_by_checksum_and_align_by_structure(tmp_path: Path) -> None:

@@ -11,15 +11,15 @@ def described(section: str, source: str = "s", count: int = 1, text: str = LONG)
     return [Description(f"{source}-{i}", source, section, f"{text} {i}") for i in range(count)]
 
 
-def test_the_most_frequent_sections_that_tell_what_a_package_is_for():
+def test_the_most_frequent_sections_that_describe_what_a_package_is_for():
     every = [d for i, section in enumerate(("games", "net", "rare")) for d in described(section, f"s{i}", 3 - i)]
     every += described("libs", "l", 3) + described("python", "p", 3)
     assert {example.label for example in examples(every, 2)} == {"games", "net"}
 
 
 def test_three_of_a_source_and_no_short_texts():
-    found = examples([*described("games", "many", 9), *described("games", "short", 1, "a game")])
-    assert [example.package for example in found] == ["many-0", "many-1", "many-2"]
+    result = examples([*described("games", "many", 9), *described("games", "short", 1, "a game")])
+    assert [example.package for example in result] == ["many-0", "many-1", "many-2"]
 
 
 @given(st.lists(st.text(max_size=4), max_size=60), st.integers(0, 2**31))

@@ -22,7 +22,7 @@ def write(path: Path, pairs: list[tuple[str, str, float | None]]) -> Path:
     return path
 
 
-def found(path: Path, field: str, rows: range, fates: np.ndarray | None = None) -> set[int]:
+def result(path: Path, field: str, rows: range, fates: np.ndarray | None = None) -> set[int]:
     return {row for part in duplicate_rows(path, field, rows, fates) for row in part.tolist()}
 
 
@@ -41,15 +41,15 @@ def test_duplicates_are_those_a_dictionary_finds(
             if not fates[row]:
                 rank = (float("inf") if score is None else -score, row)
                 best[left, right] = min(best.get((left, right), rank), rank)
-        kept = {row for _, row in best.values()}
-        wanted = {row for row in range(stop) if not fates[row]} - kept
-        assert found(path, "pair", range(stop), fates) == wanted
+        remaining = {row for _, row in best.values()}
+        expected = {row for row in range(stop) if not fates[row]} - remaining
+        assert result(path, "pair", range(stop), fates) == expected
         assert [file.name for file in tmp_path.iterdir()] == ["marks"]
     finally:
         deduplication.BLOCK = before
 
 
-def test_held_out_text_is_found_by_letters_and_digits(tmp_path: Path) -> None:
+def test_held_out_text_is_detected_by_letters_and_digits(tmp_path: Path) -> None:
     held = HeldOut()
     path = write(tmp_path / "marks", [("a b", "c d", None), ("HELD out", "x", None), ("y", "tenuto, da parte!", None)])
     assert not list(held.rows(path))
@@ -58,11 +58,11 @@ def test_held_out_text_is_found_by_letters_and_digits(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.integers(0, 30), max_size=8), st.integers(0, 100), st.integers(0, 5))
-def test_lots_draw_as_many_as_asked_for(counts: list[int], wanted: int, seed: int) -> None:
-    lots = StreamingSampler(sum(counts), wanted, np.random.default_rng(seed))
-    drawn = [lots.draw(count) for count in counts]
-    assert [len(flags) for flags in drawn] == counts
-    assert sum(int(flags.sum()) for flags in drawn) == min(wanted, sum(counts))
+def test_lots_draw_as_many_as_requested(counts: list[int], expected: int, seed: int) -> None:
+    lots = StreamingSampler(sum(counts), expected, np.random.default_rng(seed))
+    sample = [lots.draw(count) for count in counts]
+    assert [len(flags) for flags in sample] == counts
+    assert sum(int(flags.sum()) for flags in sample) == min(expected, sum(counts))
 
 
 def test_lots_draw_evenly() -> None:

@@ -47,7 +47,7 @@ ENTRIES = [
     polib.POEntry(msgid="half", msgid_plural="halves", msgstr_plural={0: "metà", 1: ""}),
     polib.POEntry(msgid="Open", msgctxt="menu", msgstr="Apri"),
 ]
-WANTED = [
+EXPECTED = [
     ("one\nline", "una\nriga"),
     ("%d file", "%d documento"),
     ("%d files", "%d documenti"),
@@ -59,7 +59,7 @@ WANTED = [
 def test_what_is_no_translation_is_left_out(tmp_path: Path, name: str) -> None:
     file = catalogue(ENTRIES, Language="it_IT")
     file.save_as_mofile(str(tmp_path / name)) if name == "a.mo" else file.save(str(tmp_path / name))
-    assert sorted(read(tmp_path / name)) == sorted(WANTED)
+    assert sorted(read(tmp_path / name)) == sorted(EXPECTED)
 
 
 def test_plural_forms(tmp_path: Path) -> None:

@@ -36,31 +36,31 @@ def test_weights(tmp_path: Path) -> None:
     sources[2].files = [jsonl(tmp_path / "b.jsonl", 5, "other")]
     config = CorpusConfig(train=[jsonl(tmp_path / "a.jsonl", 40, "train")], sources=sources, valid_size=2, test_size=2)
     summary = prepare(config, 1, tmp_path / "out")
-    found = ids(tmp_path / "out")
-    assert len(found) == len(set(found)) == summary["train"] == 36 + 50 + 25 + 5
-    assert sum(name.startswith("web-") for name in found) == 50
+    result = ids(tmp_path / "out")
+    assert len(result) == len(set(result)) == summary["train"] == 36 + 50 + 25 + 5
+    assert sum(name.startswith("web-") for name in result) == 50
     for n in range(1, 11):
-        copies = [name for name in found if name.split(".")[0] == f"mine-{n:06d}"]
+        copies = [name for name in result if name.split(".")[0] == f"mine-{n:06d}"]
         assert copies in ([f"mine-{n:06d}", f"mine-{n:06d}.2"], [f"mine-{n:06d}", f"mine-{n:06d}.2", f"mine-{n:06d}.3"])
     assert all(
         name.startswith(("valid-0", "test-0")) for split in ("valid", "test") for name in ids(tmp_path / "out", split)
     )
-    texts = dict(zip(found, load_split(tmp_path / "out", "train")["source"].to_pylist(), strict=True))
-    assert all(texts[name] == f"web sentence {int(name[-6:]) - 1}" for name in found if name.startswith("web-"))
-    told = card(tmp_path / "out")
-    assert [(told[name]["read"], told[name]["train"]) for name in ("train", "web", "mine", "b")] == [
+    texts = dict(zip(result, load_split(tmp_path / "out", "train")["source"].to_pylist(), strict=True))
+    assert all(texts[name] == f"web sentence {int(name[-6:]) - 1}" for name in result if name.startswith("web-"))
+    message = card(tmp_path / "out")
+    assert [(message[name]["read"], message[name]["train"]) for name in ("train", "web", "mine", "b")] == [
         (40, 36), (100, 50), (10, 25), (5, 5)
     ]  # fmt: skip
-    assert told["web"]["dropped"]["not_drawn"]["count"] == 50  # type: ignore[index]
-    assert (told["web"]["license"], told["b"]["license"]) == ("CC0", None)
+    assert message["web"]["dropped"]["not_drawn"]["count"] == 50  # type: ignore[index]
+    assert (message["web"]["license"], message["b"]["license"]) == ("CC0", None)
     cleaning = json.loads((tmp_path / "out" / "cleaning.json").read_text())
     assert cleaning["train"]["read"] == 155
     assert cleaning["train"]["kept"] == 36 + 50 + 10 + 5
     assert cleaning["train: mine"]["repeated"] == 15
     prepare(config, 1, tmp_path / "again")
-    assert ids(tmp_path / "again") == found
+    assert ids(tmp_path / "again") == result
     prepare(config, 2, tmp_path / "other")
-    assert ids(tmp_path / "other") != found
+    assert ids(tmp_path / "other") != result
     assert "| web | `" in (tmp_path / "out" / "card.md").read_text()
 
 
@@ -70,10 +70,10 @@ def test_most_of_all_sources(tmp_path: Path) -> None:
         train=[jsonl(tmp_path / "a.jsonl", 50, "a")], sources=sources, max_train=60, valid_size=1, test_size=1
     )
     assert prepare(config, 1, tmp_path / "out")["train"] == 60
-    found = ids(tmp_path / "out")
-    assert len(set(found)) == 60
-    told = json.loads((tmp_path / "out" / "cleaning.json").read_text())["train"]
-    assert told["kept"] + told.get("repeated", 0) == 60
+    result = ids(tmp_path / "out")
+    assert len(set(result)) == 60
+    message = json.loads((tmp_path / "out" / "cleaning.json").read_text())["train"]
+    assert message["kept"] + message.get("repeated", 0) == 60
 
 
 def test_sources_alone_and_scores(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_the_best_of_pairs_with_the_same_target(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "line", "score", "told"),
+    ("name", "line", "score", "message"),
     [
         ("a.tsv", "a\tb\tc", "score", "column's number"),
         ("a.tsv", "a\tb\tc", "4", "line 1: has no column 4"),
@@ -121,14 +121,14 @@ def test_the_best_of_pairs_with_the_same_target(tmp_path: Path) -> None:
         ("a.tmx", "x", "s", "has no column 's'"),
     ],
 )
-def test_bad_scores(tmp_path: Path, name: str, line: str, score: str, told: str) -> None:
+def test_bad_scores(tmp_path: Path, name: str, line: str, score: str, message: str) -> None:
     (tmp_path / name).write_text(line + "\n")
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         prepare(CorpusConfig(sources=[SourceConfig([str(tmp_path / name)], score=score)]), 1, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "message"),
     [
         ({}, "set either files or dataset"),
         ({"dataset": "hf:a", "files": ["a"]}, "set either files or dataset"),
@@ -136,8 +136,8 @@ def test_bad_scores(tmp_path: Path, name: str, line: str, score: str, told: str)
         ({"dataset": "hf:a", "id": "a-b"}, "id is 'a-b'"),
     ],
 )
-def test_bad_sources(keys: dict[str, object], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_bad_sources(keys: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         SourceConfig(**keys)  # type: ignore[arg-type]
 
 
@@ -161,15 +161,15 @@ def test_sources_from_a_file_and_from_flags(tmp_path: Path) -> None:
         "corpus:\n  sources:\n    - files: [a.en, a.it]\n      weight: 2\n"
         "    - dataset: opus:Books/v1\n      license: CC0\n"
     )
-    wanted = [SourceConfig(["a.en", "a.it"], weight=2.0), SourceConfig(dataset="opus:Books/v1", license="CC0")]
-    assert loading.load([str(tmp_path / "a.yaml")]).corpus.sources == wanted
+    expected = [SourceConfig(["a.en", "a.it"], weight=2.0), SourceConfig(dataset="opus:Books/v1", license="CC0")]
+    assert loading.load([str(tmp_path / "a.yaml")]).corpus.sources == expected
     flags = ["--corpus.sources", '[{"files": ["a.tmx"], "weight": 0.5}]']
     assert loading.load(flags).corpus.sources == [SourceConfig(["a.tmx"], weight=0.5)]
-    for text, told in (
+    for text, message in (
         ("weigth: 2", "weigth"),
         ("weight: 0", "weight is 0"),
         ("weight: many", "^corpus.sources.weight is many"),
     ):
         (tmp_path / "b.yaml").write_text(f"corpus:\n  sources:\n    - files: [a.tmx]\n      {text}\n")
-        with pytest.raises(UserError, match=told):
+        with pytest.raises(UserError, match=message):
             loading.load([str(tmp_path / "b.yaml")])

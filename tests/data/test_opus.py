@@ -23,36 +23,42 @@ class Opus:
     """A server that answers as the API of OPUS does, and gives out archives as its storage does."""
 
     def __init__(self) -> None:
-        self.archive, self.asked, self.cut, self.cut_answer = archive(), list[str](), 0, 0
+        self.archive, self.requests, self.cut, self.cut_response = archive(), list[str](), 0, 0
         opus_server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                opus_server.asked.append(self.path)
-                asked = {key: values[0] for key, values in parse_qs(urlparse(self.path).query).items()}
-                body = opus_server.archive if self.path.endswith(".zip") else opus_server.answer(asked)
+                opus_server.requests.append(self.path)
+                requests = {key: values[0] for key, values in parse_qs(urlparse(self.path).query).items()}
+                body = opus_server.archive if self.path.endswith(".zip") else opus_server.response(requests)
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                cut = opus_server.cut if body is opus_server.archive else opus_server.cut_answer
+                cut = opus_server.cut if body is opus_server.archive else opus_server.cut_response
                 self.wfile.write(body[: len(body) - cut])
 
-            def log_message(self, *told: object) -> None:
+            def log_message(self, *message: object) -> None:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
-    def answer(self, asked: dict[str, str]) -> bytes:
-        found = []
-        if asked["corpus"] == "Books" and {asked["source"], asked["target"]} == {"en", "it"}:
+    def response(self, requests: dict[str, str]) -> bytes:
+        result = []
+        if requests["corpus"] == "Books" and {requests["source"], requests["target"]} == {"en", "it"}:
             numbers = dict.fromkeys(("alignment_pairs", "documents", "id", "source_tokens", "target_tokens"), 1)
-            told = {"corpus": "Books", "version": "v1", "preprocessing": "moses", "size": 3, "latest": "True"}
-            found = [
-                {"url": f"{self.url}/Books/v1/moses/en-it.txt.zip", "source": "en", "target": "it", **told, **numbers}
+            message = {"corpus": "Books", "version": "v1", "preprocessing": "moses", "size": 3, "latest": "True"}
+            result = [
+                {
+                    "url": f"{self.url}/Books/v1/moses/en-it.txt.zip",
+                    "source": "en",
+                    "target": "it",
+                    **message,
+                    **numbers,
+                }
             ]
-        return json.dumps({"corpora": found}).encode()
+        return json.dumps({"corpora": result}).encode()
 
 
 def archive(**more: str) -> bytes:
@@ -89,15 +95,15 @@ def test_a_corpus_is_fetched_once(server: Opus, tmp_path: Path) -> None:
         {"id": "train-000001", "source": "book sentence 0", "target": "frase di libro 0"}
     ]
     assert json.loads((tmp_path / "out" / "card.json").read_text())["sources"][0]["license"] == "CC BY 4.0"
-    assert len(server.asked) == 2
-    assert "version=latest" in server.asked[0]
+    assert len(server.requests) == 2
+    assert "version=latest" in server.requests[0]
     cached = next((tmp_path / "cache").rglob("corpus.json"))
     cached.write_text(cached.read_text().replace('"license"', '"licence"'))  # the spelling of older versions
     prepare(config, 1, tmp_path / "again")
     assert json.loads((tmp_path / "again" / "card.json").read_text())["sources"][0]["license"] == "CC BY 4.0"
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
     prepare(CorpusConfig(sources=[SourceConfig(dataset="opus:Books/v1")]), 1, tmp_path / "b")
-    assert "version=v1" in server.asked[2]
+    assert "version=v1" in server.requests[2]
     # The other way round the same archive is read.
     turned = CorpusConfig(source="it", target="en", dataset="opus:Books")
     prepare(turned, 1, tmp_path / "c")
@@ -126,7 +132,7 @@ def marked_encrypted(archive: bytes) -> bytes:
     return bytes(damaged)
 
 
-def test_what_is_wrong_is_told(server: Opus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_wrong_is_reported(server: Opus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def complaint(name: str) -> str:
         with pytest.raises(UserError) as caught:
             opus.fetch(name, "en", "it")
@@ -137,9 +143,9 @@ def test_what_is_wrong_is_told(server: Opus, tmp_path: Path, monkeypatch: pytest
     whole = server.archive
     assert "write opus:NAME" in complaint("opus:a b")
     assert "OPUS has no opus:Nothing" in complaint("opus:Nothing")
-    server.cut_answer = 9
+    server.cut_response = 9
     assert "OPUS cannot be reached" in complaint("opus:Books")
-    server.cut, server.cut_answer = 9, 0
+    server.cut, server.cut_response = 9, 0
     assert "download is incomplete" in complaint("opus:Books")
     server.cut, server.archive = 0, b"no archive"
     assert "not a complete archive" in complaint("opus:Books")

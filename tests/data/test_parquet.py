@@ -23,12 +23,12 @@ def corpus(tmp_path_factory):
 
 
 @given(flags=st.lists(st.booleans(), min_size=ROWS, max_size=ROWS), size=st.integers(1, 70), batch=st.integers(1, 70))
-def test_chosen_rows_come_in_order_and_as_many_at_a_time_as_asked_for(corpus, flags, size, batch):
+def test_chosen_rows_come_in_order_and_as_many_at_a_time_as_requested(corpus, flags, size, batch):
     before, parquet.BATCH = parquet.BATCH, batch
     tables = list(iter_selected(corpus, "train", np.array(flags), size))
     parquet.BATCH = before
-    wanted = load_split(corpus, "train").filter(flags).to_pylist()
-    assert [row for table in tables for row in table.to_pylist()] == wanted
+    expected = load_split(corpus, "train").filter(flags).to_pylist()
+    assert [row for table in tables for row in table.to_pylist()] == expected
     assert all(table.num_rows == size for table in tables[:-1])
     assert all(0 < table.num_rows <= size for table in tables)
 

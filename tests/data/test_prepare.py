@@ -52,13 +52,13 @@ def test_split_off_at_random(tmp_path: Path) -> None:
     assert rows(tmp_path / "again", "train") == train
 
 
-def test_fewer_held_out_pairs_than_wanted_are_told_of(tmp_path: Path, messages: list[str]) -> None:
+def test_fewer_held_out_pairs_than_required_are_reported(tmp_path: Path, messages: list[str]) -> None:
     config = CorpusConfig(train=write(tmp_path, "a", many(300)), valid_size=200, test_size=20)
     prepare(config, 1, tmp_path / "out")
     assert len(messages) == 1 and "corpus.valid_size is 200, but 30 pairs are held out" in messages[0]
 
 
-def test_named_files_are_kept(tmp_path: Path) -> None:
+def test_named_files_are_preserved(tmp_path: Path) -> None:
     odd = [("train sentence number 7", "x"), ("", ""), (" two  spaces ", "y"), ("same", "same"), ("same", "same")]
     config = CorpusConfig(
         train=write(tmp_path, "train", many(20)),
@@ -70,10 +70,10 @@ def test_named_files_are_kept(tmp_path: Path) -> None:
     assert [row[1:] for row in rows(tmp_path / "out", "test")] == odd
     assert [row[0] for row in rows(tmp_path / "out", "valid")] == ["valid-000002", "valid-000003", "valid-000004"]
     assert summary["dropped"] == {"in_test": 1}
-    told = json.loads((tmp_path / "out" / "cleaning.json").read_text())
-    assert told["valid"]["dropped"]["over_valid_size"]["count"] == 2
-    assert told["test"] == {"read": 5, "kept": 5, "dropped": {}}
-    assert told["train"]["dropped"]["in_test"]["examples"][0]["line"] == 8
+    message = json.loads((tmp_path / "out" / "cleaning.json").read_text())
+    assert message["valid"]["dropped"]["over_valid_size"]["count"] == 2
+    assert message["test"] == {"read": 5, "kept": 5, "dropped": {}}
+    assert message["train"]["dropped"]["in_test"]["examples"][0]["line"] == 8
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "card.json",
         "card.md",
@@ -138,7 +138,7 @@ def test_hugging_face_data_set(tmp_path: Path) -> None:
     assert [summary[split] for split in ("train", "valid", "test")] == [24, 3, 3]
 
 
-def test_load_says_what_is_wrong(tmp_path: Path) -> None:
+def test_load_states_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run the corpus step"):
         load_split(tmp_path, "train")
     (tmp_path / "train.parquet").write_bytes(b"PAR1")
@@ -203,9 +203,9 @@ def test_monolingual_rows_have_no_target(tmp_path: Path) -> None:
     assert added[-1] == ("mono-2-000001", "one more sentence", None)
     assert summary["train"] == len(train)
     assert all(row[2] is not None for row in rows(tmp_path / "out", "valid"))
-    told = json.loads((tmp_path / "out" / "cleaning.json").read_text())
-    assert told["train: mono-1"]["read"] == 33
-    assert {name: part["count"] for name, part in told["train: mono-1"]["dropped"].items()}.items() >= {
+    message = json.loads((tmp_path / "out" / "cleaning.json").read_text())
+    assert message["train: mono-1"]["read"] == 33
+    assert {name: part["count"] for name, part in message["train: mono-1"]["dropped"].items()}.items() >= {
         ("empty", 1), ("duplicate", 2), ("in_test", 1)
     }  # fmt: skip
 
@@ -216,11 +216,11 @@ def test_monolingual_text_alone(tmp_path: Path) -> None:
     assert list(inputs(config)) == [f"mono:{mono[0]}"]
     summary = prepare(config, 1, tmp_path / "out")
     assert [summary[split] for split in ("train", "valid", "test")] == [88, 5, 7]
-    found = {split: rows(tmp_path / "out", split) for split in ("train", "valid", "test")}
-    assert all(row[2] is None for part in found.values() for row in part)
-    assert found["train"][0][0].startswith("mono-")
-    assert found["test"][0][0].startswith("test-mono-")
-    assert len({row[1] for part in found.values() for row in part}) == 100
+    result = {split: rows(tmp_path / "out", split) for split in ("train", "valid", "test")}
+    assert all(row[2] is None for part in result.values() for row in part)
+    assert result["train"][0][0].startswith("mono-")
+    assert result["test"][0][0].startswith("test-mono-")
+    assert len({row[1] for part in result.values() for row in part}) == 100
 
 
 def test_monolingual_files_are_text(tmp_path: Path) -> None:

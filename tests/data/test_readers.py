@@ -105,7 +105,7 @@ def test_invalid_utf8_names_line_and_byte(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "told"),
+    ("name", "data", "report_text"),
     [
         ("a.tsv", b"a\tb\nonly one\n", "line 2: has no tab"),
         ("a.tsv", b"a\tb\0\n", "line 1: has a NUL byte"),
@@ -121,11 +121,11 @@ def test_invalid_utf8_names_line_and_byte(tmp_path: Path) -> None:
         ("a.docx", b"x", "name two parallel text files"),
     ],
 )
-def test_bad_files(tmp_path: Path, name: str, data: bytes, told: str) -> None:
+def test_bad_files(tmp_path: Path, name: str, data: bytes, report_text: str) -> None:
     (tmp_path / name).write_bytes(data)
     message = complaint(tmp_path / name)
     assert name in message
-    assert told in message
+    assert report_text in message
 
 
 def test_bad_paths(tmp_path: Path) -> None:

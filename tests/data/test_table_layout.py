@@ -41,18 +41,18 @@ def test_columns_of_numbers_are_no_texts(tmp_path: Path, rows: list[tuple[str, s
         fields = [f"text {n}.", f"testo {n}.", *row]
         lines.append("\t".join(fields[i] for i in order))
     (tmp_path / "a.tsv").write_text("\n".join(lines), encoding="utf-8")
-    wanted = [(f"text {n}.", f"testo {n}.") for n in range(len(rows))]
+    expected = [(f"text {n}.", f"testo {n}.") for n in range(len(rows))]
     turned = order.index(0) > order.index(1)
-    assert pairs_in(tmp_path / "a.tsv") == [pair[::-1] if turned else pair for pair in wanted]
+    assert pairs_in(tmp_path / "a.tsv") == [pair[::-1] if turned else pair for pair in expected]
 
 
-def test_numbers_beside_more_than_two_texts_are_refused(tmp_path: Path) -> None:
+def test_numbers_next_to_more_than_two_texts_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("0.5\ta\tb\tc\n" * 3)
     with pytest.raises(UserError, match=r"column 1 has numbers, and 3 others have texts: name the columns"):
         pairs_in(tmp_path / "a.tsv")
 
 
-def test_a_first_line_like_a_head_is_told_of(tmp_path: Path, messages: list[str]) -> None:
+def test_a_first_line_like_a_head_is_reported(tmp_path: Path, messages: list[str]) -> None:
     (tmp_path / "a.tsv").write_text("Spalte A\tSpalte B\n" + "A house that is red.\tUna casa che è rossa.\n" * 3)
     assert len(pairs_in(tmp_path / "a.tsv")) == 4
     assert "'Spalte A' and 'Spalte B', is read as a pair" in messages[0] and "name them 'en' and 'it'" in messages[0]

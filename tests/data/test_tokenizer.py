@@ -51,10 +51,10 @@ def test_sharing_follows_the_scripts(shared_tokenizer, split_tokenizer):
 
 @pytest.mark.parametrize(("sharing", "shared"), [("shared", True), ("split", False)])
 def test_sharing_can_be_forced(tmp_path, sharing, shared):
-    found = tokenizers.train(*toy.pairs(60), TokenizerConfig(vocab_size=350, vocab_sharing=sharing), tmp_path, 1)
+    result = tokenizers.train(*toy.pairs(60), TokenizerConfig(vocab_size=350, vocab_sharing=sharing), tmp_path, 1)
     tokenizer = tokenizers.load(tmp_path)
-    assert found["shared"] is shared is tokenizer.shared
-    assert found["sizes"] == [len(tokenizer.source.tokens)] * (1 if shared else 2)
+    assert result["shared"] is shared is tokenizer.shared
+    assert result["sizes"] == [len(tokenizer.source.tokens)] * (1 if shared else 2)
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -112,7 +112,7 @@ def test_other_conventions_are_refused(tmp_path, shared_tokenizer):
 
 
 @pytest.mark.parametrize("spoil", [b"", b"not a model", None])
-def test_damaged_files_are_told(tmp_path, shared_tokenizer, spoil):
+def test_damaged_files_are_reported(tmp_path, shared_tokenizer, spoil):
     shared_tokenizer.copy_to(tmp_path)
     (tmp_path / ("vocab.json" if spoil is None else "source.spm")).write_bytes(spoil or b'{"</s>": 0')
     with pytest.raises(UserError, match="damaged"):
@@ -122,16 +122,16 @@ def test_damaged_files_are_told(tmp_path, shared_tokenizer, spoil):
 def test_transformers_reads_the_directory(tokenizer):
     from transformers import AutoTokenizer, MarianTokenizer
 
-    theirs = AutoTokenizer.from_pretrained(tokenizer.directory)
-    assert isinstance(theirs, MarianTokenizer)
+    reference = AutoTokenizer.from_pretrained(tokenizer.directory)
+    assert isinstance(reference, MarianTokenizer)
     chinese = not tokenizer.shared
     sources, targets = toy.pairs(30, seed=7, chinese=chinese)
     odd = ["Zürich 12 кот", "", "a (b) c?!"]
-    assert theirs([*sources, *odd]).input_ids == tokenizer.source.encode([*sources, *odd])
-    assert theirs(text_target=targets).input_ids == tokenizer.target.encode(targets)
-    assert theirs.pad_token_id == tokenizer.pad and theirs.eos_token_id == 0 and theirs.unk_token_id == 1
+    assert reference([*sources, *odd]).input_ids == tokenizer.source.encode([*sources, *odd])
+    assert reference(text_target=targets).input_ids == tokenizer.target.encode(targets)
+    assert reference.pad_token_id == tokenizer.pad and reference.eos_token_id == 0 and reference.unk_token_id == 1
     ids = tokenizer.target.encode(targets)
-    assert theirs.batch_decode(ids, skip_special_tokens=True) == tokenizer.target.decode(ids) == targets
+    assert reference.batch_decode(ids, skip_special_tokens=True) == tokenizer.target.decode(ids) == targets
 
 
 def test_fingerprint_stands_for_the_pieces(tmp_path, shared_tokenizer, split_tokenizer):
@@ -156,7 +156,7 @@ def test_bpe_learns_too(tmp_path):
     assert tokenizer.source.decode(tokenizer.source.encode(["bande Ω"])) == ["bande Ω"]
 
 
-def test_vocabulary_too_small_for_the_bytes_is_told(tmp_path):
+def test_vocabulary_too_small_for_the_bytes_is_reported(tmp_path):
     for size in (20, 258):
         with pytest.raises(UserError, match="vocab_size"):
             tokenizers.train(*toy.pairs(60), replace(TokenizerConfig(), vocab_size=size), tmp_path, 1)

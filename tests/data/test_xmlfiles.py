@@ -30,13 +30,13 @@ def complaint(path: Path, data: str, source: str = "en", target: str = "it") -> 
 
 
 def tmx(units: list[dict[str, str]], doctype: str = "") -> str:
-    told = "".join(
+    report_text = "".join(
         "<tu>"
         + "".join(f"<tuv xml:lang={quoteattr(code)}><seg>{seg}</seg></tuv>" for code, seg in unit.items())
         + "</tu>"
         for unit in units
     )
-    return f'<?xml version="1.0"?>{doctype}<tmx version="1.4"><header/><body>{told}</body></tmx>'
+    return f'<?xml version="1.0"?>{doctype}<tmx version="1.4"><header/><body>{report_text}</body></tmx>'
 
 
 @QUICK
@@ -91,8 +91,8 @@ def test_xliff_segments_states_and_directions(tmp_path: Path) -> None:
         f'<file source-language="it" target-language="en"><body>{other}</body></file>'
         f'<file source-language="en" target-language="fr"><body>{other}</body></file></xliff>'
     )
-    wanted = [Pair(1, "One 1", "Uno 1"), Pair(2, "Two 2", "Due 2"), Pair(5, "x", "y"), Pair(6, "yes", "sì")]
-    assert read(tmp_path / "a.xliff") == wanted
+    expected = [Pair(1, "One 1", "Uno 1"), Pair(2, "Two 2", "Due 2"), Pair(5, "x", "y"), Pair(6, "yes", "sì")]
+    assert read(tmp_path / "a.xliff") == expected
 
 
 FORBIDDEN = [
@@ -171,14 +171,14 @@ BOMB = '<!DOCTYPE tmx [<!ENTITY a "ha">' + "".join(
 def test_entities_and_document_types_are_refused(tmp_path: Path, doctype: str, segment: str) -> None:
     reset_peak_rss()
     before = peak_rss()
-    told = complaint(tmp_path / "a.tmx", tmx([{"en": segment, "it": segment}], doctype))
-    assert "unsafe" in told or "not complete XML" in told
+    report_text = complaint(tmp_path / "a.tmx", tmx([{"en": segment, "it": segment}], doctype))
+    assert "unsafe" in report_text or "not complete XML" in report_text
     assert peak_rss() - before < 50 << 20
 
 
 def test_a_bomb_in_an_attribute_is_refused(tmp_path: Path) -> None:
-    told = complaint(tmp_path / "a.tmx", BOMB + ']><tmx version="&i;"><body/></tmx>')
-    assert "unsafe" in told or "not complete XML" in told
+    report_text = complaint(tmp_path / "a.tmx", BOMB + ']><tmx version="&i;"><body/></tmx>')
+    assert "unsafe" in report_text or "not complete XML" in report_text
 
 
 def test_a_document_type_that_is_only_named_is_not_fetched(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_document_type_that_is_only_named_is_not_fetched(tmp_path: Path) -> No
     assert read(tmp_path / "a.tmx") == [Pair(1, "a&x;b", "b")]
 
 
-def test_what_is_wrong_is_told(tmp_path: Path) -> None:
+def test_what_is_wrong_is_reported(tmp_path: Path) -> None:
     written = tmx([{"en": "a", "it": "b"}])
     assert "not complete XML" in complaint(tmp_path / "a.tmx", written[:-9])
     assert "not complete XML" in complaint(tmp_path / "a.tmx", "")

@@ -58,8 +58,8 @@ def md_skeleton(data: bytes):
 
 def cue_skeleton(data: bytes):
     lines = data.decode().split("\n")
-    kept = [line for line in lines if "-->" in line or not line.strip() or line.isdigit()]
-    return len(lines), kept, re.findall(r"<[^>]*>", data.decode())
+    remaining = [line for line in lines if "-->" in line or not line.strip() or line.isdigit()]
+    return len(lines), remaining, re.findall(r"<[^>]*>", data.decode())
 
 
 def po_skeleton(data: bytes):
@@ -123,9 +123,9 @@ def test_json_and_text(model):
     only = json.loads(translate_document(TEXT.encode(), "x.json", upper, ("list",)))
     assert only["title"] == "A guide" and only["list"][0] == "SEE <b>THIS</b> {name}."
     text = b"\xef\xbb\xbfOne.  Two %s.\r\n\r\n  \tSee https://a.b/c, it is so.\r\nno end"
-    made = translate_document(text, "x.txt", model)
-    assert made.count(b"\r\n") == 3 and made.startswith(b"\xef\xbb\xbf")
-    assert b"%s" in made and b"https://a.b/c" in made
+    instance = translate_document(text, "x.txt", model)
+    assert instance.count(b"\r\n") == 3 and instance.startswith(b"\xef\xbb\xbf")
+    assert b"%s" in instance and b"https://a.b/c" in instance
     assert translate_document(text, "x.txt", same) == text
 
 
@@ -159,7 +159,7 @@ def test_identity_changes_no_byte(text):
 
 @settings(max_examples=60, deadline=None)
 @given(MARKUP, st.sampled_from(MODELS))
-def test_structure_is_kept_whatever_comes(text, model):
+def test_structure_is_preserved_whatever_comes(text, model):
     data = text.encode()
     assert md_skeleton(translate_document(data, "x.md", model)) == md_skeleton(data)
     tags = re.compile(r"</?\w+>|<!--.*?-->")
@@ -171,8 +171,8 @@ def test_markdown_keeps_its_links_code_and_head():
     head, code = "---\ntitle: a\n---\n\n", "\n```\ncode\n```\n\n"
     text = '# A *b* [c](u "t")\n\nUse `x y` and\n**this** now.\n', "| a | b \\| c |\n|--|--|\n| d | e |\n"
     read = '# A *B* [C](u "T")\n\nUSE `x y` AND\n**THIS** NOW.\n', "| A | B \\| C |\n|--|--|\n| D | E |\n"
-    made = translate_document((head + code.join(text)).encode(), "x.md", upper).decode()
-    assert made == head + code.join(read)
+    instance = translate_document((head + code.join(text)).encode(), "x.md", upper).decode()
+    assert instance == head + code.join(read)
 
 
 def test_html_leaves_code_and_translates_what_is_read():
@@ -195,9 +195,9 @@ def test_docx_of_word_processors():
 def test_po_head_without_a_line(end):
     lines = ['msgid ""', 'msgstr ""', "", 'msgid "One."', 'msgstr ""', ""]
     lines += ['msgid ""', '"Two.\\n"', '"Three."', 'msgstr ""', ""]
-    found = translate_document(end.join(lines).encode(), "a.po", upper).decode()
+    result = translate_document(end.join(lines).encode(), "a.po", upper).decode()
     lines[4], lines[9] = 'msgstr "ONE."', end.join(['msgstr ""', '"TWO.\\n"', '"THREE."'])
-    assert found == end.join(lines)
+    assert result == end.join(lines)
 
 
 @pytest.mark.skipif(not shutil.which("msgfmt"), reason="needs gettext")
@@ -205,8 +205,8 @@ def test_po_head_without_a_line(end):
 def test_gettext_takes_what_was_filled(tmp_path, model):
     target = tmp_path / "a.po"
     target.write_bytes(translate_document((DATA / "gettext.po").read_bytes(), "a.po", model))
-    found = subprocess.run(["msgfmt", "--check", "-o", tmp_path / "a.mo", target], capture_output=True, check=False)
-    assert found.returncode == 0, found.stderr.decode()
+    process = subprocess.run(["msgfmt", "--check", "-o", tmp_path / "a.mo", target], capture_output=True, check=False)
+    assert process.returncode == 0, process.stderr.decode()
     assert b'\nmsgstr ""\n\n' not in target.read_bytes()
 
 
@@ -230,11 +230,11 @@ def test_fresh_files_of_libreoffice_and_pandoc(tmp_path):
 
 
 def zipped(**parts: bytes) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as package:
+    instance = io.BytesIO()
+    with zipfile.ZipFile(instance, "w", zipfile.ZIP_DEFLATED) as package:
         for name, content in parts.items():
             package.writestr(name.replace("__", "/") + ".xml", content)
-    return made.getvalue()
+    return instance.getvalue()
 
 
 BOMB = b'<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;&b;">]><a>&d;</a>'
@@ -242,7 +242,7 @@ FILE = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "told"),
+    ("name", "data", "message"),
     [
         ("a.pdf", b"x", "use .txt"),
         ("a", b"x", "without extension"),
@@ -260,10 +260,10 @@ FILE = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
         ("a.docx", zipped(word__media=b"\0" * (70 << 20)), "larger than 64 MiB"),
     ],
 )
-def test_what_is_broken_or_made_to_harm_is_refused_in_a_line(name, data, told):
-    with pytest.raises(UserError, match=told) as found:
+def test_what_is_broken_or_created_to_harm_is_refused_in_a_line(name, data, message):
+    with pytest.raises(UserError, match=message) as result:
         translate_document(data, name, upper)
-    assert str(found.value).startswith(name) and "\n" not in str(found.value) and "root:" not in str(found.value)
+    assert str(result.value).startswith(name) and "\n" not in str(result.value) and "root:" not in str(result.value)
 
 
 def test_numbers_of_any_size_stay():
@@ -279,7 +279,7 @@ def test_missing_packages_are_named(monkeypatch, module, suffix):
         translate_document(path.read_bytes(), path.name, upper)
 
 
-def test_every_ending_is_known():
+def test_every_ending_is_recognized():
     assert {path.suffix for path in FILES} <= set(SUFFIXES)
 
 
@@ -291,7 +291,7 @@ def test_plain_text_needs_none_of_the_packages():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"\n"
 
 
-def test_a_drawn_model_loses_no_mark():
+def test_a_sampled_model_loses_no_mark():
     """Words dropped, doubled and shuffled at random, a hundred times."""
     text = (
         "<p>The <b>quick</b> fox, see <a href='u'>the <i>guide</i></a>, runs %d of {n} times to <code>x</code> now.</p>"
@@ -303,6 +303,6 @@ def test_a_drawn_model_loses_no_mark():
             words = [text.split() for text in texts]
             return [" ".join(rng.choices(w, k=rng.randint(0, 2 * len(w)))) for w in words]
 
-        made = translate_html(text, model)
-        assert re.findall(r"<[^>]*>", made) == re.findall(r"<[^>]*>", text)
-        assert sorted(re.findall(r"%d|\{n\}", made)) == ["%d", "{n}"], "a named one may move"
+        instance = translate_html(text, model)
+        assert re.findall(r"<[^>]*>", instance) == re.findall(r"<[^>]*>", text)
+        assert sorted(re.findall(r"%d|\{n\}", instance)) == ["%d", "{n}"], "a named one may move"

@@ -56,24 +56,24 @@ def test_nul_is_refused_with_its_line():
 
 
 def test_what_an_encoding_lacks_is_written_as_each_format_can():
-    def said(texts):
+    def output(texts):
         return ["perché “Ж”" for _ in texts]
 
     page = b"<meta charset=iso-8859-1><p>caf\xe9 text</p>"
-    assert b"perch\xe9 \x93&#1046;\x94" in translate_document(page, "a.html", said)
-    assert b"perch\\u00e9" in translate_document(b'{"a": "one text"}', "a.json", said, encoding="ascii")
+    assert b"perch\xe9 \x93&#1046;\x94" in translate_document(page, "a.html", output)
+    assert b"perch\\u00e9" in translate_document(b'{"a": "one text"}', "a.json", output, encoding="ascii")
     assert translate_document(b"caf\xe9", "a.txt", lambda texts: ["l’x…"], encoding="latin-1") == b"l'x..."
     with pytest.raises(UserError, match=r"'Ж' \(U\+0416\), which cp1252 cannot encode"):
-        translate_document(b"caf\xe9", "a.txt", said, encoding="cp1252")
+        translate_document(b"caf\xe9", "a.txt", output, encoding="cp1252")
 
 
 def test_a_catalogue_stays_in_its_charset_as_long_as_that_has_all_letters():
     head = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=ISO-8859-1\\n"\n\nmsgid "caf\xe9 one"\nmsgstr ""\n'
     data = head.encode("latin-1")
-    made = translate_document(data, "a.po", lambda texts: ["perch\xe9"] * len(texts))
-    assert b"charset=ISO-8859-1" in made and b'msgstr "perch\xe9"' in made
-    made = translate_document(data, "a.po", lambda texts: ["Ж"] * len(texts)).decode("utf-8")
-    assert "charset=UTF-8" in made and 'msgstr "Ж"' in made and "caf\xe9" in made
+    instance = translate_document(data, "a.po", lambda texts: ["perch\xe9"] * len(texts))
+    assert b"charset=ISO-8859-1" in instance and b'msgstr "perch\xe9"' in instance
+    instance = translate_document(data, "a.po", lambda texts: ["Ж"] * len(texts)).decode("utf-8")
+    assert "charset=UTF-8" in instance and 'msgstr "Ж"' in instance and "caf\xe9" in instance
 
 
 def test_carriage_returns_alone_end_lines():

@@ -15,11 +15,11 @@ from distilmt.documents.templates import expressions, mask_spans
 
 
 def into(source, target):
-    return TranslateWithAttention(upper, lambda texts, said: [[] for _ in texts], languages=(source, target))
+    return TranslateWithAttention(upper, lambda texts, output: [[] for _ in texts], languages=(source, target))
 
 
 # What is no text, in the source and in the translation alike; and texts.
-KEPT = [
+PRESERVED = [
     '<a href="x y">',
     "</a>",
     "<br>",
@@ -46,7 +46,7 @@ KEPT = [
     "&nbsp;",
 ]
 TEXTS = ["one word ", "Two words. ", "é ", "a &amp; b ", "\n", "  "]
-PAGES = st.lists(st.sampled_from(KEPT + TEXTS), max_size=20)
+PAGES = st.lists(st.sampled_from(PRESERVED + TEXTS), max_size=20)
 
 
 @settings(max_examples=200, deadline=None)
@@ -58,9 +58,9 @@ def test_identity_changes_no_byte(parts):
 @settings(max_examples=200, deadline=None)
 @given(PAGES)
 def test_texts_are_translated_and_nothing_else(parts):
-    made = translate_html("".join(parts), upper)
-    wanted = "".join(p if p in KEPT else p.upper().replace("&AMP;", "&amp;") for p in parts)
-    assert " ".join(made.split()) == " ".join(wanted.split())
+    instance = translate_html("".join(parts), upper)
+    expected = "".join(p if p in PRESERVED else p.upper().replace("&AMP;", "&amp;") for p in parts)
+    assert " ".join(instance.split()) == " ".join(expected.split())
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_a_page_names_its_new_language():
     page = (
         '<html lang="en-US" xml:lang=en><meta property="og:locale" content="en_US"><p lang="fr">x</p><p lang=EN>y</p>'
     )
-    made = translate_html(page, into("en", "it"))
-    assert made == (
+    instance = translate_html(page, into("en", "it"))
+    assert instance == (
         '<html lang="it" xml:lang="it"><meta property="og:locale" content="it_IT"><p lang="fr">X</p><p lang="it">Y</p>'
     )
     assert translate_html("<html lang=en>", into("en", "ar")) == '<html dir="rtl" lang="ar">'

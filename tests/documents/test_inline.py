@@ -21,29 +21,29 @@ def words_of(text):
 
 def translate(texts):
     """Sentences in German order; parts by themselves are said in other words, so that they are not found."""
-    made = []
+    instance = []
     for text in texts:
         words = [word for _, word in words_of(text)]
         if len(words) < len(ORDER):
-            made.append(" ".join(f"{word}xyz" for word in words))
+            instance.append(" ".join(f"{word}xyz" for word in words))
         else:
-            made.append(" ".join(WORDS[word] for word in ORDER) + ".")
-    return made
+            instance.append(" ".join(WORDS[word] for word in ORDER) + ".")
+    return instance
 
 
-def attention(texts, said):
+def attention(texts, output):
     """Each word on its own, but for a tenth on the full stop."""
     back = {german.lower(): english for english, german in WORDS.items()}
-    found = []
-    for text, translation in zip(texts, said, strict=True):
+    result = []
+    for text, translation in zip(texts, output, strict=True):
         pieces = [*words_of(text), ((len(text) - 1, len(text)), ".")]
-        found.append(
+        result.append(
             [
                 (span, [(place, 0.9 * (back[word] == english) + 0.1 * (english == ".")) for place, english in pieces])
                 for span, word in words_of(translation)
             ]
         )
-    return found
+    return result
 
 
 def test_a_tag_goes_around_the_words_that_attended():
@@ -55,8 +55,8 @@ def test_a_tag_goes_around_the_words_that_attended():
         "<b>The white</b> dog runs <i>home</i> today.": "heute läuft <b>der weiße</b> Hund <i>heim</i>.",
         "The <b>white <i>dog</i></b> runs home today.": "heute läuft der <b>weiße <i>Hund</i></b> heim.",
     }
-    for page, wanted in cases.items():
-        assert translate_html(page, model) == wanted
+    for page, expected in cases.items():
+        assert translate_html(page, model) == expected
         assert "xyz" in translate_html(page, translate), "in parts, as the model tells no attention"
 
 
@@ -65,13 +65,13 @@ def test_tags_that_would_change_places_cut_the_sentence():
     assert translate_html(page, TranslateWithAttention(translate, attention)) == translate_html(page, translate)
 
 
-def test_what_is_found_asks_for_no_attention():
-    def never(texts, said):
+def test_what_is_detected_requests_no_attention():
+    def never(texts, output):
         raise AssertionError(texts)
 
     units = [["A ", InlineTag("open", "<b>"), "dog", InlineTag("close", "</b>"), " runs."], ["No tags."]]
-    made = translate_segments(units, TranslateWithAttention(lambda texts: [text.upper() for text in texts], never))
-    assert [text_of(unit) for unit in made] == ["A <b>DOG</b> RUNS.", "NO TAGS."]
+    instance = translate_segments(units, TranslateWithAttention(lambda texts: [text.upper() for text in texts], never))
+    assert [text_of(unit) for unit in instance] == ["A <b>DOG</b> RUNS.", "NO TAGS."]
 
 
 def test_no_attention_no_place():
@@ -103,24 +103,24 @@ PIECES = [
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join), st.integers(0, 2**32))
-def test_marks_stay_whatever_attention_says(page, seed):
+def test_marks_stay_whatever_attention_states(page, seed):
     draw = random.Random(seed)
 
     def anything(texts):
         return [" ".join(draw.choices(text.split() or ["x"], k=draw.randint(0, 8))) for text in texts]
 
-    def drawn(texts, said):
+    def sample(texts, output):
         return [
             [
                 (span, [(place, draw.choice((0.0, draw.random()))) for place, _ in words_of(t)])
                 for span, _ in words_of(s)
             ]
             * draw.randint(0, 1)
-            for t, s in zip(texts, said, strict=True)
+            for t, s in zip(texts, output, strict=True)
         ]
 
     marks = re.compile(r"</?\w+>")
-    model = TranslateWithAttention(anything, drawn)
+    model = TranslateWithAttention(anything, sample)
     assert marks.findall(translate_html(page, model)) == marks.findall(page)
-    made = translate_document(page.encode(), "x.md", model).decode()
-    assert made.count("%s") == page.count("%s") and made.count("{x}") == page.count("{x}")
+    instance = translate_document(page.encode(), "x.md", model).decode()
+    assert instance.count("%s") == page.count("%s") and instance.count("{x}") == page.count("{x}")

@@ -37,10 +37,10 @@ def test_work_grows_with_length_and_no_faster(name):
 def test_every_mark_stays_in_a_long_sentence(name):
     unit = UNITS[name](700)
     assert text_of(translate_segments([unit], same)[0]) == text_of(unit)
-    made = translate_segments([unit], lambda texts: [text.upper() for text in texts])[0]
+    instance = translate_segments([unit], lambda texts: [text.upper() for text in texts])[0]
     raws = [part.raw for part in unit if isinstance(part, InlineTag)]
-    assert [part.raw for part in made if isinstance(part, InlineTag)] == raws
-    assert "A" in text_of(made)
+    assert [part.raw for part in instance if isinstance(part, InlineTag)] == raws
+    assert "A" in text_of(instance)
 
 
 def test_a_document_is_translated_in_bounded_batches():
@@ -50,8 +50,8 @@ def test_a_document_is_translated_in_bounded_batches():
         sizes.append(sum(map(len, texts)))
         return list(texts)
 
-    def attention(texts, said):
-        sizes.append(sum(map(len, texts)) + sum(map(len, said)))
+    def attention(texts, output):
+        sizes.append(sum(map(len, texts)) + sum(map(len, output)))
         return [[] for _ in texts]
 
     units = [[f"Sentence number {i} is about ", InlineTag("open", "<b>"), "a dog"] for i in range(5000)]
@@ -77,8 +77,8 @@ def test_sentences_of_a_paragraph_are_translated_together():
     st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=6),
     st.integers(0, 20),
 )
-def test_places_are_in_order_and_cut_nothing_that_is_kept(source, target, drawn, start):
-    stops = [TagSlot((min(at, len(source)),) * 2, splits=splits) for at, splits in sorted(drawn)]
+def test_places_are_in_order_and_cut_nothing_that_is_preserved(source, target, sample, start):
+    stops = [TagSlot((min(at, len(source)),) * 2, splits=splits) for at, splits in sorted(sample)]
     blocked = [(start, start + 3)] if start + 3 <= len(target) else []
     spans = place_tags(source, target, stops, blocked)
     if spans is None:

@@ -12,7 +12,7 @@ from distilmt.documents.document_report import DocumentReport
 
 def report_and_bytes(text, name):
     """The report of a document that a translator of capitals went through, and the translation."""
-    upper = TranslateWithAttention(lambda texts: [t.upper() for t in texts], lambda texts, said: [[] for _ in texts])
+    upper = TranslateWithAttention(lambda texts: [t.upper() for t in texts], lambda texts, output: [[] for _ in texts])
     upper = replace(upper, report=DocumentReport())
     return upper.report, translate_document(text.encode(), name, upper).decode()
 
@@ -44,8 +44,8 @@ LEFT = [
 
 @pytest.mark.parametrize(("name", "text", "reason"), LEFT)
 def test_each_text_that_is_left_is_counted(name, text, reason):
-    report, made = report_and_bytes(text, name)
-    assert made == text
+    report, instance = report_and_bytes(text, name)
+    assert instance == text
     assert report.left == (reason is not None)
     assert reason is None or reason in next(iter(report.skipped))
 
@@ -57,8 +57,8 @@ def test_counts_add_up(kind, data):
     chosen = data.draw(st.lists(st.sampled_from(kinds), max_size=6))
     joint = "\n\n<!-- -->\n\n" if kind == "md" else "\n<p>1</p>\n"
     text = joint.join(text for text, _ in chosen)
-    report, made = report_and_bytes(text, f"a.{kind}")
-    assert made == text
+    report, instance = report_and_bytes(text, f"a.{kind}")
+    assert instance == text
     assert report.left == sum(reason is not None for _, reason in chosen)
 
 
@@ -83,8 +83,8 @@ TEMPLATES = [
 @given(st.lists(st.sampled_from([*TEMPLATES, "some words"]), max_size=12))
 def test_template_code_in_tags_is_no_text(parts):
     text = "\n".join(parts)
-    _, made = report_and_bytes(text, "a.html")
-    assert made == "\n".join(part.upper() if part == "some words" else part for part in parts)
+    _, instance = report_and_bytes(text, "a.html")
+    assert instance == "\n".join(part.upper() if part == "some words" else part for part in parts)
     assert translate_document(text.encode(), "a.html", list) == text.encode()
 
 
@@ -105,6 +105,6 @@ def test_titles_of_links_keep_their_link(title, quotes):
 
     text = f"[a](b {quotes[0]}{title}{quotes[1]}) c\n"
     assert translate_document(text.encode(), "a.md", list) == text.encode()
-    made = report_and_bytes(text, "a.md")[1]
-    before, after = (MarkdownIt().parseInline(t)[0].children for t in (text, made))
+    instance = report_and_bytes(text, "a.md")[1]
+    before, after = (MarkdownIt().parseInline(t)[0].children for t in (text, instance))
     assert [t.attrs.get("href") for t in before] == [t.attrs.get("href") for t in after]

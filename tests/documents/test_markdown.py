@@ -200,24 +200,24 @@ def test_identity_changes_no_byte_of_anything(text, is_mdx):
 
 def test_mdx_is_a_kind_of_its_own():
     text = "export const a = 1\n\nText {props.a} and {b} here.\n"
-    made = translate_document(text.encode(), "a.mdx", upper).decode()
-    assert made == "export const a = 1\n\nTEXT {props.a} AND {b} HERE.\n"
+    instance = translate_document(text.encode(), "a.mdx", upper).decode()
+    assert instance == "export const a = 1\n\nTEXT {props.a} AND {b} HERE.\n"
 
 
 def test_what_is_left_is_counted():
     report = DocumentReport()
     hostile = TranslateWithAttention(
-        lambda texts: ["a" for _ in texts], lambda texts, said: [[] for _ in texts], report
+        lambda texts: ["a" for _ in texts], lambda texts, output: [[] for _ in texts], report
     )
     assert translate_markdown("One two.\n\nThree four.\n", hostile) == "a\n\na\n"
     assert report.translated == 2 and report.left == 0
     report = DocumentReport()
     changing = TranslateWithAttention(
-        lambda texts: ["](x) [" for _ in texts], lambda texts, said: [[] for _ in texts], report
+        lambda texts: ["](x) [" for _ in texts], lambda texts, output: [[] for _ in texts], report
     )
-    made = translate_markdown("[One two](a) three.\n\nFour five six.\n", changing)
+    instance = translate_markdown("[One two](a) three.\n\nFour five six.\n", changing)
     assert report.translated + report.left == 2
-    assert (made.count("(x)") == 0) == (report.translated == 0)
+    assert (instance.count("(x)") == 0) == (report.translated == 0)
 
 
 BOMBS = [

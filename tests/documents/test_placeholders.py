@@ -15,7 +15,7 @@ from distilmt.utils.errors import UserError
 FULL = Grammar(program=True, printf="full")
 
 
-def kept(text, grammar=PLAIN):
+def remaining(text, grammar=PLAIN):
     return [part.shown for part in split_placeholders(text, grammar) if isinstance(part, Placeholder)]
 
 
@@ -103,14 +103,14 @@ PROGRAMS += ["!name", "[node:title]", "[user:name:raw]", "||name||", r"\(x)", r"
 
 @pytest.mark.parametrize("placeholder", ANYWHERE)
 @pytest.mark.parametrize("grammar", [PLAIN, PROGRAM])
-def test_a_placeholder_is_kept_whole(placeholder, grammar):
-    assert kept(f"see {placeholder} now", grammar) == [placeholder]
-    assert kept(placeholder, grammar) == [placeholder]
+def test_a_placeholder_is_preserved_whole(placeholder, grammar):
+    assert remaining(f"see {placeholder} now", grammar) == [placeholder]
+    assert remaining(placeholder, grammar) == [placeholder]
 
 
 @pytest.mark.parametrize("placeholder", PROGRAMS)
-def test_a_placeholder_of_programs_is_kept_in_programs(placeholder):
-    assert kept(f"see {placeholder} now", PROGRAM) == [placeholder]
+def test_a_placeholder_of_programs_is_preserved_in_programs(placeholder):
+    assert remaining(f"see {placeholder} now", PROGRAM) == [placeholder]
 
 
 PROSE = [
@@ -148,7 +148,7 @@ PROSE += ["Version: C:", "50% off, 20% more"]
 
 @pytest.mark.parametrize("text", PROSE)
 def test_prose_is_prose(text):
-    assert kept(text) == []
+    assert remaining(text) == []
 
 
 @pytest.mark.parametrize("flag", ["", "-", "+", " ", "#", "0", "'", "I", "-+ #0'"])
@@ -160,14 +160,14 @@ def test_the_whole_printf_grammar(flag, conversion):
         f"%{flag}*.*{conversion}",
         f"%{flag}.3{conversion}",
     ):
-        assert kept(f"a {directive} b", FULL) == [directive]
+        assert remaining(f"a {directive} b", FULL) == [directive]
 
 
-def test_what_was_cut_is_kept_to_where_it_was_cut():
-    assert split_placeholders("see {{ _('a. b", PROGRAM)[0] == "see " and kept("see {{ _('a. b", PROGRAM) == [
+def test_what_was_cut_is_preserved_to_where_it_was_cut():
+    assert split_placeholders("see {{ _('a. b", PROGRAM)[0] == "see " and remaining("see {{ _('a. b", PROGRAM) == [
         "{{ _('a. b"
     ]
-    assert kept("a b') }} then", PROGRAM) == ["a b') }}"]
+    assert remaining("a b') }} then", PROGRAM) == ["a b') }}"]
 
 
 SIGNS = [
@@ -217,8 +217,8 @@ def test_a_translation_has_the_placeholders_of_its_source(words, draw):
         return [" ".join(draw.choices(text.split() or ["x"], k=draw.randint(0, 8))) for text in texts]
 
     text = " ".join(words)
-    made = translate_document(text.encode(), "a.txt", model).decode()
-    assert not count_placeholders(text) - count_placeholders(made), (text, made)
+    instance = translate_document(text.encode(), "a.txt", model).decode()
+    assert not count_placeholders(text) - count_placeholders(instance), (text, instance)
 
 
 REPEATED = [

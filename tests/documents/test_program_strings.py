@@ -36,7 +36,7 @@ def json_of(string, model=upper):
 
 
 @pytest.mark.parametrize(
-    ("source", "wanted"),
+    ("source", "expected"),
     [
         (
             "{n, plural, =0 {no files} one {# file} other {# files}}",
@@ -63,13 +63,13 @@ def json_of(string, model=upper):
         ("Hello $NAME$, $t(key.a) and @:common.ok", "HELLO $NAME$, $t(key.a) AND @:common.ok"),
     ],
 )
-def test_what_is_read_is_translated_and_the_rest_is_kept(source, wanted):
-    assert json_of(source) == wanted
+def test_what_is_read_is_translated_and_the_remainder_is_preserved(source, expected):
+    assert json_of(source) == expected
 
 
 def test_an_apostrophe_of_a_translation_quotes_nothing_in_icu():
-    made = json_of("{n, plural, other {of {name}}}", lambda texts: ["dell'" + t.removeprefix("of ") for t in texts])
-    assert made == "{n, plural, other {dell’{name}}}"
+    instance = json_of("{n, plural, other {of {name}}}", lambda texts: ["dell'" + t.removeprefix("of ") for t in texts])
+    assert instance == "{n, plural, other {dell’{name}}}"
 
 
 PARTS = [
@@ -103,17 +103,17 @@ PARTS += [
 @given(st.lists(st.sampled_from(PARTS), max_size=8).map(" ".join), st.sampled_from(MODELS))
 def test_a_string_keeps_its_placeholders_or_stays(text, model):
     assert translate_strings([ProgramString(text)], list) == [text]
-    (made,) = translate_strings([ProgramString(text)], model)
-    if made is not None and not list(choices(text)) and "[[" not in text:
-        assert count_placeholders(made, PROGRAM) == count_placeholders(text, PROGRAM)
+    (instance,) = translate_strings([ProgramString(text)], model)
+    if instance is not None and not list(choices(text)) and "[[" not in text:
+        assert count_placeholders(instance, PROGRAM) == count_placeholders(text, PROGRAM)
     assert json_of(text, list) == text
     assert isinstance(json_of(text, model), str)
 
 
 def test_what_was_left_is_counted_with_its_place():
     model = counted(lambda texts: [f"{text} {{x}}" for text in texts])
-    made = translate_document(b'{"a": {"b": "A word {n}"}, "c": "userName"}', "a.json", model)
-    assert made == b'{"a": {"b": "A word {n}"}, "c": "userName"}'
+    instance = translate_document(b'{"a": {"b": "A word {n}"}, "c": "userName"}', "a.json", model)
+    assert instance == b'{"a": {"b": "A word {n}"}, "c": "userName"}'
     assert model.report.lines() == [
         "1 text left unchanged: a word that looks like an identifier, a path or a number (c)",
         "1 text left unchanged: its placeholders were lost or others added (key a.b)",
@@ -138,18 +138,22 @@ TWO = HEAD.format("nplurals=2; plural=(n != 1)")
 @pytest.mark.parametrize("separator", ["\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\x1e"])
 def test_only_line_feeds_end_lines(separator):
     text = f'{TWO}msgid "One.{separator}Two."\nmsgstr ""\n\nmsgid "Save."\nmsgstr ""\n'
-    made = translate_document(text.encode(), "a.po", upper).decode()
-    assert 'msgstr "SAVE."' in made and "TWO." in made and made.startswith(f'{TWO}msgid "One.{separator}Two."\n')
+    instance = translate_document(text.encode(), "a.po", upper).decode()
+    assert (
+        'msgstr "SAVE."' in instance
+        and "TWO." in instance
+        and instance.startswith(f'{TWO}msgid "One.{separator}Two."\n')
+    )
 
 
 def test_plural_forms_follow_the_head():
     entry = 'msgid "One file"\nmsgid_plural "%d files"\n' + "".join(f'msgstr[{n}] ""\n' for n in range(3))
     russian = "nplurals=3; plural=(n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2)"
-    made = translate_document(f"{HEAD.format(russian)}#, c-format\n{entry}".encode(), "a.po", upper).decode()
-    assert made.count('"%d FILES"') == 3, "21 has the form of 1, and its number must be there"
+    instance = translate_document(f"{HEAD.format(russian)}#, c-format\n{entry}".encode(), "a.po", upper).decode()
+    assert instance.count('"%d FILES"') == 3, "21 has the form of 1, and its number must be there"
     latvian = "nplurals=3; plural=(n == 1 ? 1 : n == 0 ? 0 : 2)"
-    made = translate_document(f"{HEAD.format(latvian)}#, c-format\n{entry}".encode(), "a.po", upper).decode()
-    assert 'msgstr[0] "%d FILES"\nmsgstr[1] "ONE FILE"\nmsgstr[2] "%d FILES"' in made
+    instance = translate_document(f"{HEAD.format(latvian)}#, c-format\n{entry}".encode(), "a.po", upper).decode()
+    assert 'msgstr[0] "%d FILES"\nmsgstr[1] "ONE FILE"\nmsgstr[2] "%d FILES"' in instance
 
 
 FORMATS = {
@@ -208,8 +212,8 @@ def test_msgfmt_takes_whatever_is_filled(text, model):
 @pytest.mark.parametrize("kind", sorted(FORMATS))
 def test_every_format_is_translated_and_taken(kind):
     text = f'{TWO}#, {kind}-format\nmsgid "the file {" and ".join(dict.fromkeys(FORMATS[kind]))} here"\nmsgstr ""\n'
-    made = translate_document(text.encode(), "a.po", upper).decode()
-    assert msgfmt(made) == msgfmt(text) == "" and 'msgstr "THE FILE' in made
+    instance = translate_document(text.encode(), "a.po", upper).decode()
+    assert msgfmt(instance) == msgfmt(text) == "" and 'msgstr "THE FILE' in instance
 
 
 def test_what_a_model_breaks_stays_empty_and_is_named():

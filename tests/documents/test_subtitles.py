@@ -60,25 +60,25 @@ def test_identity_changes_no_byte(text):
 
 @settings(max_examples=200, deadline=None)
 @given(files(), st.sampled_from([upper, backwards, nothing, times]))
-def test_no_time_is_translated_or_made(text, translate):
+def test_no_time_is_translated_or_created(text, translate):
     seen = []
 
     def model(texts):
         seen.extend(texts)
         return translate(texts)
 
-    made = translate_document(text.encode(), "a.srt", model).decode()
-    assert skeleton(made) == skeleton(text)
+    instance = translate_document(text.encode(), "a.srt", model).decode()
+    assert skeleton(instance) == skeleton(text)
     assert not any(CUE_TIMES.match(line) or line.strip().isdigit() for line in seen)
     assert not any(re.match(r"\s*[-–•♪]", line) for line in seen), "signs are outside"
-    assert re.findall(r"<[^>]*>|\{[^}]*\}", made) == re.findall(r"<[^>]*>|\{[^}]*\}", text)
+    assert re.findall(r"<[^>]*>|\{[^}]*\}", instance) == re.findall(r"<[^>]*>|\{[^}]*\}", text)
 
 
 @settings(max_examples=200, deadline=None)
 @given(files())
 def test_every_text_is_translated(text):
-    made = translate_document(text.encode(), "a.srt", upper).decode()
-    lines = [line for line in re.split(r"[\r\n\ufeff]+", made) if not CUE_TIMES.match(line)]
+    instance = translate_document(text.encode(), "a.srt", upper).decode()
+    lines = [line for line in re.split(r"[\r\n\ufeff]+", instance) if not CUE_TIMES.match(line)]
     bare = re.sub(r"<[^>]*>|\{[^}]*\}", "", "\n".join(lines))
     assert bare == bare.upper()
 
@@ -87,8 +87,8 @@ def test_every_text_is_translated(text):
 def test_a_time_that_cannot_be_read_is_counted_with_its_line(line):
     model = TranslateWithAttention(upper, lambda texts, translations: [[] for _ in texts])
     text = f"1\n00:00:01,000 --> 00:00:02,000\nOne.\n\n2\n{line}\nTwo.\n"
-    made = translate_document(text.encode(), "a.srt", model).decode()
-    assert made == text.replace("One", "ONE").replace("Two", "TWO")
+    instance = translate_document(text.encode(), "a.srt", model).decode()
+    assert instance == text.replace("One", "ONE").replace("Two", "TWO")
     assert model.report.lines() == ["1 text left unchanged: a line with an arrow is not a readable time (line 6)"]
 
 
@@ -96,8 +96,8 @@ def test_webvtt_keeps_what_is_not_text():
     head = "WEBVTT - A film\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:900000\n\nNOTE a\nb\n\nSTYLE\n::cue(b) {}\n\n"
     cue = "intro\n00:01.000 --> 00:03.000 line:90%\n<v Anna><c.loud>no</c> &amp; <00:00:01.500>yes</v>\n\n"
     note = "NOTE c\nd\n\n00:07.000 --> 00:08.000\n- a\n&gt;&gt; b\n"
-    made = translate_document(f"{head}{cue}{note}".encode(), "a.vtt", upper).decode()
-    assert made == head + cue.replace("no<", "NO<").replace("yes", "YES") + note.replace("- a", "- A").replace(
+    instance = translate_document(f"{head}{cue}{note}".encode(), "a.vtt", upper).decode()
+    assert instance == head + cue.replace("no<", "NO<").replace("yes", "YES") + note.replace("- a", "- A").replace(
         " b", " B"
     )
 
@@ -118,9 +118,9 @@ Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{\\p1}m 0 0 l 100 100
 def test_substation_alpha(end):
     text = ASS.replace("\n", end)
     assert translate_document(text.encode(), "a.ass", list) == text.encode()
-    made = translate_document(text.encode(), "a.ssa", upper).decode()
-    wanted = text.replace("Hello, my", "HELLO, MY").replace("friend", "FRIEND").replace("How are you", "HOW ARE YOU")
-    assert made == wanted.replace("Yes.", "YES.").replace("No!", "NO!")
+    instance = translate_document(text.encode(), "a.ssa", upper).decode()
+    expected = text.replace("Hello, my", "HELLO, MY").replace("friend", "FRIEND").replace("How are you", "HOW ARE YOU")
+    assert instance == expected.replace("Yes.", "YES.").replace("No!", "NO!")
     with pytest.raises(UserError, match="Events"):
         translate_document(b"a text", "a.ass", upper)
 

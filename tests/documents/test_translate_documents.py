@@ -7,7 +7,7 @@ import pytest
 from distilmt import cli
 
 
-def told(capsys, *arguments):
+def message(capsys, *arguments):
     capsys.readouterr()
     status = cli.main(["translate", *map(str, arguments)])
     return status, capsys.readouterr()
@@ -16,23 +16,23 @@ def told(capsys, *arguments):
 def test_files_go_where_they_are_sent(capsys, exported_model, tmp_path):
     (tmp_path / "a.md").write_text("# Ban *der*\n\n- ban `x`\n", encoding="utf-8")
     (tmp_path / "b.json").write_text('{"a": "ban der", "b": 1}', encoding="utf-8")
-    status, out = told(
+    status, out = message(
         capsys, exported_model, tmp_path / "a.md", tmp_path / "b.json", "--output", tmp_path / "o", "--quiet"
     )
     assert status == 0 and out.out == "" == out.err
-    made = (tmp_path / "o" / "a.md").read_text(encoding="utf-8")
-    assert made.startswith("# ") and "`x`" in made and made.count("*") == 2 and made.count("\n") == 3
+    instance = (tmp_path / "o" / "a.md").read_text(encoding="utf-8")
+    assert instance.startswith("# ") and "`x`" in instance and instance.count("*") == 2 and instance.count("\n") == 3
     assert json.loads((tmp_path / "o" / "b.json").read_text(encoding="utf-8"))["b"] == 1
-    status, out = told(
+    status, out = message(
         capsys, exported_model, "--threads=1", tmp_path / "a.md", f"--output={tmp_path / 'c.md'}", "--json"
     )
     assert status == 0 and json.loads(out.out) == {"file": str(tmp_path / "c.md")}
-    assert (tmp_path / "c.md").read_text(encoding="utf-8") == made
+    assert (tmp_path / "c.md").read_text(encoding="utf-8") == instance
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.md", "b.json", "c.md", "o"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "wanted"),
+    ("arguments", "expected"),
     [
         (["a.md", "b.md"], "need an output directory"),
         (["a.md", "--output", "a.md"], "overwrite"),
@@ -50,13 +50,13 @@ def test_files_go_where_they_are_sent(capsys, exported_model, tmp_path):
         (["--glossary", "no.tsv", "--text", "x"], "no.tsv"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_a_line(capsys, monkeypatch, exported_model, tmp_path, arguments, wanted):
+def test_what_cannot_be_done_is_reported_in_a_line(capsys, monkeypatch, exported_model, tmp_path, arguments, expected):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "d").mkdir()
     for name in ("a.md", "b.md", "a.pdf", "d/a.md"):
         (tmp_path / name).write_text("ban", encoding="utf-8")
-    status, out = told(capsys, exported_model, *arguments)
-    assert status == 2 and wanted in out.err and out.err.count("\n") == 1 and out.out == ""
+    status, out = message(capsys, exported_model, *arguments)
+    assert status == 2 and expected in out.err and out.err.count("\n") == 1 and out.out == ""
     assert (tmp_path / "a.md").read_text(encoding="utf-8") == "ban" and not (tmp_path / "o").exists()
 
 
@@ -76,9 +76,9 @@ def test_texts_scores_and_standard_input(capsysbinary, monkeypatch, exported_mod
     rows = [line.split("\t") for line in run("--scores", "--n_best=2", text=b"ban der.\n\nban.\n").splitlines()]
     assert len(rows) == 5 and all(0 <= float(score) <= 1 for score, _ in rows) and rows[2][1] == ""
     plain = run(text=b"ban der.\n").strip()
-    found = json.loads(run("--json", "--n_best=3", text=b"ban der.\n"))
-    assert found["source"] == "ban der." and len(found["translations"]) == 3
-    assert found["translations"][0]["translation"] == plain == rows[0][1]
+    result = json.loads(run("--json", "--n_best=3", text=b"ban der.\n"))
+    assert result["source"] == "ban der." and len(result["translations"]) == 3
+    assert result["translations"][0]["translation"] == plain == rows[0][1]
     page = run("--format", "html", text=b"<p>ban <br>der</p>")
     assert page.startswith("<p>") and page.endswith("</p>") and "<br>" in page
     terms = tmp_path / "t.tsv"

@@ -19,11 +19,13 @@ PLACES = ["today", "here", "yesterday", "outside", "indoors", "tonight", "upstai
 
 def german(text):
     """Stands for the language translated into: every word but those of other things with another ending."""
-    known = {*NOUNS, *VERBS, *PLACES, "the", "a"}
+    recognized = {*NOUNS, *VERBS, *PLACES, "the", "a"}
     parts = []
     for part in text.split(" "):
         core = part.strip(".").lower()
-        parts.append(f"{core[::-1]}um" + part[len(core) :] if core in known and part.rstrip(".").isalpha() else part)
+        parts.append(
+            f"{core[::-1]}um" + part[len(core) :] if core in recognized and part.rstrip(".").isalpha() else part
+        )
     return " ".join(parts)
 
 
@@ -72,7 +74,7 @@ FAULTS = {
     "brackets": planted(lambda t, s: "".join(c for c in t if c not in "()[]{}<>“”«»")),
     "names": planted(lambda t, s: " ".join(w for w in t.split(" ") if not w[:1].isupper())),
     "capitals": planted(lambda t, s: "um um" if s.isupper() else t),
-    "typos": planted(lambda t, s: t if all(w.strip(".") in KNOWN for w in s.lower().split()) else "em im"),
+    "typos": planted(lambda t, s: t if all(w.strip(".") in RECOGNIZED for w in s.lower().split()) else "em im"),
     "no full stop": planted(lambda t, s: t if s.endswith(".") else ""),
     "empty": planted(lambda t, s: "" if "sees" in s or "paints" in s else t),
     "loops": planted(lambda t, s: f"{t} um um um um um um um um um um" if "sees" in s or "paints" in s else t),
@@ -85,7 +87,7 @@ FAULTS = {
     "long input": planted(lambda t, s: " ".join(t.split()[:100])),
     BATCH_INVARIANCE: DependsOnBatch(),
 }
-KNOWN = {*NOUNS, *VERBS, *PLACES, "the", "a", *map(str, range(120))}
+RECOGNIZED = {*NOUNS, *VERBS, *PLACES, "the", "a", *map(str, range(120))}
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,7 @@ def good():
 
 def test_a_good_model_passes(good):
     assert set(good) == {*CHALLENGES, BATCH_INVARIANCE}
-    faults = {name: sum(answers.failed) for name, answers in good.items() if any(answers.failed)}
+    faults = {name: sum(responses.failed) for name, responses in good.items() if any(responses.failed)}
     assert not set(faults) - {"typos"}, "a word with two letters changed is unknown to this translator"
     assert all(row["passed"] for row in compare_challenges(good, good))
 
@@ -119,17 +121,17 @@ def test_a_teacher_as_bad_is_no_reproach(good):
 
 
 def test_the_same_inputs_every_time():
-    asked = []
+    requests = []
 
     class Listening(Good):
         def translate(self, texts, beam_size=4, batch_size=64):
-            asked.append(list(texts))
+            requests.append(list(texts))
             return super().translate(texts)
 
     run_challenges(Listening(), MATERIAL, 4)
-    half = len(asked)
+    half = len(requests)
     run_challenges(Listening(), MATERIAL, 4)
-    assert asked[:half] == asked[half:]
+    assert requests[:half] == requests[half:]
 
 
 def test_what_there_is_no_input_for_is_left_out():

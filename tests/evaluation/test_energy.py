@@ -25,7 +25,7 @@ def test_a_counter_that_began_anew(tmp_path):
     assert meter.joules() == 20
 
 
-def test_a_machine_that_does_not_tell(tmp_path):
+def test_a_machine_without_a_meter(tmp_path):
     assert EnergyMeter(tmp_path).joules() is None
     assert EnergyMeter(tmp_path / "none").joules() is None
     (tmp_path / "intel-rapl:0").mkdir()  # as where root alone may read

@@ -7,15 +7,15 @@ from distilmt.utils.errors import UserError
 
 
 def one(hypothesis: str, source: str = "a perfectly usual sentence", reference: str = "ein ganz üblicher Satz"):
-    found = output_checks.check_outputs([hypothesis], [source], [reference])
-    return found.empty, found.repetitions, found.copies, found.length_outliers
+    result = output_checks.check_outputs([hypothesis], [source], [reference])
+    return result.empty, result.repetitions, result.copies, result.length_outliers
 
 
 def test_a_good_translation_has_no_fault():
     assert one("ein recht üblicher Satz") == (0, 0, 0, 0)
 
 
-def test_empty_translations_are_counted_unless_there_was_nothing_to_say():
+def test_empty_translations_are_counted_unless_there_was_nothing_to_output():
     assert one("  ")[0] == 1
     assert one("", source="")[0] == 0
 
@@ -63,8 +63,8 @@ def test_different_numbers_of_sentences_are_refused():
 
 @given(st.lists(st.text(), max_size=5))
 def test_any_text_is_counted_within_bounds(texts):
-    found = output_checks.check_outputs(texts, texts[::-1], texts)
+    result = output_checks.check_outputs(texts, texts[::-1], texts)
     assert all(
-        0 <= count <= found.sentences == len(texts)
-        for count in (found.empty, found.repetitions, found.copies, found.length_outliers)
+        0 <= count <= result.sentences == len(texts)
+        for count in (result.empty, result.repetitions, result.copies, result.length_outliers)
     )

@@ -101,10 +101,10 @@ def test_swapping_systems_swaps_the_signs():
 
 def test_identical_systems_do_not_differ():
     texts = worse(REFERENCES)
-    for found in quality.paired_bootstrap(("a", texts), ("b", texts), REFERENCES, "en", samples=50):
-        assert found["difference"] == 0
-        assert found["p_value"] == 1
-        assert found["ci"] == [0, 0]
+    for result in quality.paired_bootstrap(("a", texts), ("b", texts), REFERENCES, "en", samples=50):
+        assert result["difference"] == 0
+        assert result["p_value"] == 1
+        assert result["ci"] == [0, 0]
 
 
 def test_a_difference_by_chance_is_not_significant():
@@ -133,8 +133,8 @@ def test_intervals_come_from_the_resamples_of_the_paired_test():
     metrics = {"bleu": quality.bleu_metric("en")}
     test = quality.PairedTest([("b", texts), ("a", texts)], metrics, [REFERENCES], "bs", n_samples=40)
     mean = test()[1]["BLEU"][1].mean
-    drawn = quality.np.random.default_rng(12345).choice(40, size=(40, 40), replace=True)
-    times = quality.np.stack([quality.np.bincount(row, minlength=40) for row in drawn])
+    sample = quality.np.random.default_rng(12345).choice(40, size=(40, 40), replace=True)
+    times = quality.np.stack([quality.np.bincount(row, minlength=40) for row in sample])
     ours = quality.resampled_scores(metrics["bleu"], texts, REFERENCES, times)
     assert quality.np.mean(ours) == pytest.approx(mean, rel=1e-5)
 

@@ -24,13 +24,13 @@ def test_sentences_of_one_length_are_one_bin():
 
 def test_quality_by_length():
     _, bins = slices.length_bins(["ab", "abc", "abcdefgh", "abcdefghi"], 2)
-    found = slices.chrf_by_length(["yes it is", "no", "no", "no"], ["yes it is", "no", "quite so", "quite so"], bins)
-    assert found[0] == pytest.approx(100) and found[1] < 20
+    result = slices.chrf_by_length(["yes it is", "no", "no", "no"], ["yes it is", "no", "quite so", "quite so"], bins)
+    assert result[0] == pytest.approx(100) and result[1] < 20
 
 
 def test_quality_by_frequency_by_hand():
-    known = Counter(often=200, seldom=3)
+    recognized = Counter(often=200, seldom=3)
     # `often` is said twice and stands there once; `seldom` is missed; `never` is right.
-    found = slices.f1_by_frequency(["often often never"], ["often seldom never"], known, "en")
-    assert found == [100, 0, None, None, pytest.approx(200 / 3)]
+    result = slices.f1_by_frequency(["often often never"], ["often seldom never"], recognized, "en")
+    assert result == [100, 0, None, None, pytest.approx(200 / 3)]
     assert slices.frequency_names() == ["0", "1–4", "5–19", "20–99", "100+"]

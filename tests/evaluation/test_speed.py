@@ -83,13 +83,13 @@ def test_models_take_turns_and_medians_are_taken(monkeypatch):
 
     monkeypatch.setattr(speed, "measure_in_process", fake)
     models = {"teacher": Path("a"), "student": Path("b")}
-    found = speed.measure_interleaved(models, ["one\u2028line", "two", " "], beam_size=4, rounds=3)
+    result = speed.measure_interleaved(models, ["one\u2028line", "two", " "], beam_size=4, rounds=3)
     assert order == ["a", "b"] * 3
-    assert found["teacher"].sentences_per_second == {"batch_1": 2.0, "batch_64": 4.0}
-    assert found["student"].latency_ms["p50"] == pytest.approx(50.0)
-    assert found["student"].rounds == 3
+    assert result["teacher"].sentences_per_second == {"batch_1": 2.0, "batch_64": 4.0}
+    assert result["student"].latency_ms["p50"] == pytest.approx(50.0)
+    assert result["student"].rounds == 3
     # The machine told the student's energy in no round, the teacher's in two of three, which is not enough.
-    assert found["student"].joules is None and found["teacher"].joules is None
+    assert result["student"].joules is None and result["teacher"].joules is None
     assert speed.median_speed([run(2.0), run(4.0), run(1.0)]).joules == {"batch_1": 0.5, "batch_64": 0.25}
 
 
@@ -104,20 +104,20 @@ def test_no_sentences_are_refused():
         speed.measure(Path("model"), [" "], beam_size=4)
 
 
-def test_a_model_that_is_not_there_is_told_in_one_line(tmp_path):
+def test_a_model_that_is_not_there_is_reported_in_one_line(tmp_path):
     with pytest.raises(UserError, match="cannot be measured") as raised:
         speed.measure(tmp_path / "nothing", ["a sentence"], beam_size=1, repeats=1)
     assert "\n" not in str(raised.value)
 
 
 def test_a_real_model_is_measured_in_a_process_without_torch(tiny_model):
-    found = speed.measure(tiny_model, ["the red house", "a blue bridge"] * 15, beam_size=2, repeats=1)
-    assert found.sentences == {"batch_1": 30, "batch_64": 30}
-    assert all(value > 0 for value in found.sentences_per_second.values())
-    assert all(value > 0 for value in found.tokens_per_second.values())
-    assert 0 < found.latency_ms["p50"] <= found.latency_ms["p95"]
+    result = speed.measure(tiny_model, ["the red house", "a blue bridge"] * 15, beam_size=2, repeats=1)
+    assert result.sentences == {"batch_1": 30, "batch_64": 30}
+    assert all(value > 0 for value in result.sentences_per_second.values())
+    assert all(value > 0 for value in result.tokens_per_second.values())
+    assert 0 < result.latency_ms["p50"] <= result.latency_ms["p95"]
     # torch alone takes more than this.
-    assert 10_000_000 < found.peak_rss_bytes < 180_000_000
+    assert 10_000_000 < result.peak_rss_bytes < 180_000_000
 
 
 def test_the_process_prints_one_line_of_json(tiny_model, tmp_path, capsys, monkeypatch):

@@ -57,18 +57,18 @@ def test_languages_have_argos_codes(tmp_path, shared_tokenizer, language, code):
     assert metadata["to_code"] == code
 
 
-def argos_says(package, texts, beam_size):
+def argos_translation(package, texts, beam_size):
     """What Argos does with a package (`apply_packaged_translation`), sentence by sentence, step by step."""
     import ctranslate2
     import sentencepiece
 
     processor = sentencepiece.SentencePieceProcessor(model_file=str(package / "sentencepiece.model"))
     tokens = [processor.encode(text, out_type=str) for text in texts]
-    found = ctranslate2.Translator(str(package / "model"), intra_threads=1).translate_batch(
+    result = ctranslate2.Translator(str(package / "model"), intra_threads=1).translate_batch(
         tokens, replace_unknowns=True, beam_size=beam_size, max_batch_size=32, batch_type="tokens", length_penalty=0.2
     )
-    said = [processor.decode_pieces(each.hypotheses[0]).replace("▁", " ").replace("_", " ") for each in found]
-    return [text.removeprefix(" ") for text in said]
+    output = [processor.decode_pieces(each.hypotheses[0]).replace("▁", " ").replace("_", " ") for each in result]
+    return [text.removeprefix(" ") for text in output]
 
 
 @pytest.mark.parametrize("kind", ["shared", "split"])
@@ -85,11 +85,11 @@ def test_one_sentencepiece_model_reads_and_writes(
 
     export(model, tokenizer, tmp_path / "ct2", "float32")
     texts = [*toy.pairs(30, seed=9, chinese=kind == "split")[0], "Zürich 12"]
-    found = argos_says(tmp_path / "translate-en_it-1_0", texts, 1)
-    theirs = [text.replace("_", " ") for text in Translator(tmp_path / "ct2", threads=1).translate(texts, 1)]
+    result = argos_translation(tmp_path / "translate-en_it-1_0", texts, 1)
+    reference = [text.replace("_", " ") for text in Translator(tmp_path / "ct2", threads=1).translate(texts, 1)]
     # 255 words of it come from Argos, 63 from us: random weights do not end by themselves.
-    assert len(set(theirs)) > 10
-    same = sum(a.strip().startswith(b.strip()[: max(1, len(b) // 2)]) for a, b in zip(found, theirs, strict=True))
+    assert len(set(reference)) > 10
+    same = sum(a.strip().startswith(b.strip()[: max(1, len(b) // 2)]) for a, b in zip(result, reference, strict=True))
     assert same == len(texts)
 
 
@@ -98,7 +98,7 @@ def test_long_texts_do_not_break_it(tmp_path, trained_model, shared_tokenizer, c
     export_argos(load_marian(trained_model), shared_tokenizer, tmp_path / "m.argosmodel", card)
     with zipfile.ZipFile(tmp_path / "m.argosmodel") as package:
         package.extractall(tmp_path)
-    assert argos_says(tmp_path / "translate-en_it-1_0", ["ban den fir " * 100], 1)[0]
+    assert argos_translation(tmp_path / "translate-en_it-1_0", ["ban den fir " * 100], 1)[0]
 
 
 def test_bytes_only_the_target_knows_are_refused(tmp_path, split_tokenizer, card):
@@ -121,9 +121,9 @@ def argos_environment(tmp_path_factory):
         return os.environ["DISTILMT_ARGOS"]  # a directory that was filled before
     target = tmp_path_factory.mktemp("argos-packages")
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), *PACKAGES]
-    found = subprocess.run(install, capture_output=True, text=True, timeout=900, check=False)
-    if found.returncode:
-        pytest.skip(f"argostranslate cannot be installed: {found.stderr[-200:]}")
+    process = subprocess.run(install, capture_output=True, text=True, timeout=900, check=False)
+    if process.returncode:
+        pytest.skip(f"argostranslate cannot be installed: {process.stderr[-200:]}")
     return target
 
 
@@ -135,7 +135,7 @@ def test_argos_translates_with_it(tmp_path, argos_environment, trained_model, ex
     texts = [*texts[:20], " ".join(texts[20:23])]
     path = os.pathsep.join([str(argos_environment), *filter(None, sys.path)])
     homes = {name: str(tmp_path / name) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(Path(__file__).parent / "consumers" / "argos.py"), str(tmp_path / "student.argosmodel")],
         input="".join(f"{text}\n" for text in texts),
         env=commands.environment() | homes | {"PYTHONPATH": path, "ARGOS_COMPUTE_TYPE": "default"},
@@ -144,10 +144,10 @@ def test_argos_translates_with_it(tmp_path, argos_environment, trained_model, ex
         timeout=600,
         check=False,
     )
-    assert found.returncode == 0, found.stderr[-3000:]
+    assert process.returncode == 0, process.stderr[-3000:]
     translator = Translator(exported_model, threads=1)
     best = translator.hypotheses(
         [*texts[:20], *toy.pairs(30, seed=99)[0][20:23]], DecodingOptions(beam_size=4, length_penalty=0.2)
     )
     ours = [each[0].text for each in best]
-    assert found.stdout.splitlines() == [*ours[:20], " ".join(ours[20:])]
+    assert process.stdout.splitlines() == [*ours[:20], " ".join(ours[20:])]

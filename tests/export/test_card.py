@@ -35,7 +35,7 @@ def test_sizes_and_checksums_are_the_files(directory, card):
     assert hashlib.sha256(b"weights").hexdigest() in text
 
 
-def test_what_is_not_known_is_said(directory):
+def test_what_is_not_recognized_is_stated(directory):
     write_card(directory, ModelCard("en", "it"), FORM)
     facts, text = card_of(directory)
     assert facts["licenses"] == {"teacher": None, "data": None} and not facts["non_commercial"]

@@ -29,7 +29,7 @@ def peaked(tokenizer, seed=4):
 @torch.no_grad()
 def generated(model, tokenizer, texts, beams):
     """What transformers generates, ids without specials; padding in the batch is its own business."""
-    found = []
+    result = []
     for text in texts:
         ids = torch.tensor(tokenizer.source.encode([text]))
         out = model.generate(
@@ -42,14 +42,14 @@ def generated(model, tokenizer, texts, beams):
             bad_words_ids=[[tokenizer.pad]],
             forced_eos_token_id=None,
         )[0].tolist()
-        found.append([i for i in out[1:] if i not in (0, tokenizer.pad)])
-    return found
+        result.append([i for i in out[1:] if i not in (0, tokenizer.pad)])
+    return result
 
 
 def translated(directory, tokenizer, texts, beams):
     ids = {piece: i for i, piece in enumerate(tokenizer.target.tokens)}
-    found = Translator(directory, threads=1).hypotheses(texts, DecodingOptions(beam_size=beams))
-    return [[ids[token] for token in answer[0].tokens] for answer in found]
+    result = Translator(directory, threads=1).hypotheses(texts, DecodingOptions(beam_size=beams))
+    return [[ids[token] for token in response[0].tokens] for response in result]
 
 
 def test_greedy_equals_transformers_on_random_weights(tmp_path, tokenizer):
@@ -57,17 +57,17 @@ def test_greedy_equals_transformers_on_random_weights(tmp_path, tokenizer):
     export(model, tokenizer, tmp_path / "ct2", "float32")
     texts = sentences(tokenizer)
     assert len(texts) >= 50
-    theirs = generated(model, tokenizer, texts, 1)
-    assert len({tuple(answer) for answer in theirs}) > 20
-    assert translated(tmp_path / "ct2", tokenizer, texts, 1) == theirs
+    reference = generated(model, tokenizer, texts, 1)
+    assert len({tuple(response) for response in reference}) > 20
+    assert translated(tmp_path / "ct2", tokenizer, texts, 1) == reference
 
 
 @pytest.mark.parametrize("beams", [1, 4])
 def test_a_learnt_model_equals_transformers(trained_model, exported_model, shared_tokenizer, beams):
     texts = sentences(shared_tokenizer)
-    theirs = generated(load_marian(trained_model), shared_tokenizer, texts, beams)
+    reference = generated(load_marian(trained_model), shared_tokenizer, texts, beams)
     ours = translated(exported_model, shared_tokenizer, texts, beams)
-    same = sum(a == b for a, b in zip(ours, theirs, strict=True))
+    same = sum(a == b for a, b in zip(ours, reference, strict=True))
     # Greedy is the same by definition; beams end at slightly different moments in the two programs.
     assert same == len(texts) if beams == 1 else same >= 0.95 * len(texts)
 
@@ -91,8 +91,8 @@ def test_scores_are_log_probabilities(trained_model, exported_model, shared_toke
 def test_every_type_loads_and_translates(tmp_path, trained_model, shared_tokenizer, compute_type):
     export(load_marian(trained_model), shared_tokenizer, tmp_path / "ct2", compute_type)
     texts = sentences(shared_tokenizer, 20)
-    found = Translator(tmp_path / "ct2").translate(texts, beam_size=1)
-    assert len(found) == len(texts) and all(found)
+    result = Translator(tmp_path / "ct2").translate(texts, beam_size=1)
+    assert len(result) == len(texts) and all(result)
     assert (tmp_path / "ct2" / "distilmt.json").exists()
 
 
@@ -143,14 +143,14 @@ def test_unknown_type_is_refused(tmp_path, shared_tokenizer):
     assert not list(tmp_path.iterdir())
 
 
-def test_int8_with_the_rest_in_16_bits_is_smaller_and_says_the_same_without_a_warning(
+def test_int8_with_the_remainder_in_16_bits_is_smaller_and_agrees_without_a_warning(
     trained_model, shared_tokenizer, tmp_path, capfd
 ):
-    sources, said = toy.pairs(20, seed=9)[0], {}
+    sources, output = toy.pairs(20, seed=9)[0], {}
     for compute_type in ("int8", "int8_float16"):
         export(load_marian(trained_model), shared_tokenizer, tmp_path / compute_type, compute_type)
-        said[compute_type] = Translator(tmp_path / compute_type).translate(sources)
-    sizes = [(tmp_path / name / "model.bin").stat().st_size for name in said]
+        output[compute_type] = Translator(tmp_path / compute_type).translate(sources)
+    sizes = [(tmp_path / name / "model.bin").stat().st_size for name in output]
     assert sizes[1] < 0.9 * sizes[0]
-    assert sum(a == b for a, b in zip(*said.values(), strict=True)) >= 18
+    assert sum(a == b for a, b in zip(*output.values(), strict=True)) >= 18
     assert "warning" not in capfd.readouterr().err

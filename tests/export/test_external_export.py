@@ -23,21 +23,21 @@ def test_translates_as_transformers_does(tmp_path, name):
     export_huggingface_teacher(str(tmp_path / name), tmp_path / "ct2", "float32", "en", "it")
     translator = Translator(tmp_path / "ct2", threads=1)
     texts = [*toy.pairs(25, seed=6)[0], "", "ban"]
-    ours = [found[0].text if found else "" for found in translator.hypotheses(texts, DecodingOptions(beam_size=1))]
+    ours = [result[0].text if result else "" for result in translator.hypotheses(texts, DecodingOptions(beam_size=1))]
     settings = {"forced_bos_token_id": tokenizer.convert_tokens_to_ids(FIRST[name])} if name in FIRST else {}
-    theirs = []
+    reference = []
     for text in texts:
         if not text:
-            theirs.append("")
+            reference.append("")
             continue
         encoded = tokenizer("<2it> " + text if name == "madlad" else text, return_tensors="pt")
         ids = model.generate(
             encoded.input_ids, num_beams=1, do_sample=False, max_new_tokens=30, forced_eos_token_id=None, **settings
         )
-        theirs.append(tokenizer.decode(ids[0][1 + len(settings) :], skip_special_tokens=True).strip())
-    assert len(set(theirs)) > 8, "a teacher that always says the same tests nothing"
-    same = sum(a.startswith(b) if b else not a for a, b in zip(ours, theirs, strict=True))
-    assert same == len(texts), [pair for pair in zip(ours, theirs, strict=True) if not pair[0].startswith(pair[1])]
+        reference.append(tokenizer.decode(ids[0][1 + len(settings) :], skip_special_tokens=True).strip())
+    assert len(set(reference)) > 8, "a teacher that always says the same tests nothing"
+    same = sum(a.startswith(b) if b else not a for a, b in zip(ours, reference, strict=True))
+    assert same == len(texts), [pair for pair in zip(ours, reference, strict=True) if not pair[0].startswith(pair[1])]
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -46,8 +46,8 @@ def test_the_export_needs_nothing_else(tmp_path, name):
     export_huggingface_teacher(str(tmp_path / name), tmp_path / "ct2", "int8", "en", "it")
     (tmp_path / name).rename(tmp_path / "elsewhere")
     texts = toy.pairs(5, seed=6)[0]
-    found = Translator(tmp_path / "ct2").translate(texts, beam_size=2)
-    assert len(found) == 5
+    result = Translator(tmp_path / "ct2").translate(texts, beam_size=2)
+    assert len(result) == 5
     facts = json.loads((tmp_path / "ct2" / "distilmt.json").read_text())
     assert facts["tokenizer"] == "huggingface" and facts["max_positions"] == 64
     assert facts.get("target_prefix") == FIRST.get(name)
@@ -56,11 +56,11 @@ def test_the_export_needs_nothing_else(tmp_path, name):
 
 def test_languages_are_the_runs(tmp_path):
     m2m100(tmp_path / "m2m")
-    found = set()
+    result = set()
     for target in ("it", "zh", "pt_BR"):
         export_huggingface_teacher(str(tmp_path / "m2m"), tmp_path / "ct2", "int8", "en", target)
-        found.add(json.loads((tmp_path / "ct2" / "distilmt.json").read_text())["target_prefix"])
-    assert found == {"__it__", "__zh__", "__pt__"}
+        result.add(json.loads((tmp_path / "ct2" / "distilmt.json").read_text())["target_prefix"])
+    assert result == {"__it__", "__zh__", "__pt__"}
     with pytest.raises(UserError, match="no code for language 'tlh'"):
         export_huggingface_teacher(str(tmp_path / "m2m"), tmp_path / "ct3", "int8", "en", "tlh")
     assert not (tmp_path / "ct3").exists()
@@ -88,11 +88,11 @@ def test_codes_of_nllb_and_mbart(language, nllb, mbart):
     """Their tokenizers keep the codes in another place in every version of transformers."""
     from transformers import MBart50Tokenizer, NllbTokenizer
 
-    found = languages(NllbTokenizer(), "en", language, "nllb")
-    assert found == {"source_language": "eng_Latn", "target_prefix": nllb}
+    result = languages(NllbTokenizer(), "en", language, "nllb")
+    assert result == {"source_language": "eng_Latn", "target_prefix": nllb}
     if mbart:
-        found = languages(MBart50Tokenizer(), "en", language, "mbart")
-        assert found == {"source_language": "en_XX", "target_prefix": mbart}
+        result = languages(MBart50Tokenizer(), "en", language, "mbart")
+        assert result == {"source_language": "en_XX", "target_prefix": mbart}
 
 
 # Codes of two letters and NLLB's, which may begin like the code of another language.
@@ -115,11 +115,11 @@ def test_every_code_of_two_letters_has_one_of_nllb():
 
     tokenizer = NllbTokenizer()
     pairs = [pair.split(":") for pair in NLLB_CODES.split()]
-    found = {two: languages(tokenizer, "en", two, "nllb")["target_prefix"].split("_")[0] for two, _ in pairs}
-    assert found == dict(pairs)
+    result = {two: languages(tokenizer, "en", two, "nllb")["target_prefix"].split("_")[0] for two, _ in pairs}
+    assert result == dict(pairs)
 
 
-def test_what_cannot_be_converted_is_told(tmp_path, trained_model):
+def test_what_cannot_be_converted_is_reported(tmp_path, trained_model):
     with pytest.raises(UserError, match="cannot be converted"):
         export_huggingface_teacher(str(tmp_path / "nothing"), tmp_path / "ct2", "int8", "en", "it")
     t5(tmp_path / "t5")

@@ -19,14 +19,14 @@ KINDS = ("unigram", "bpe")
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """For either algorithm the tokenizer and its file, opened."""
-    found = {}
+    result = {}
     for kind in KINDS:
         directory = tmp_path_factory.mktemp(kind)
         tokenizers.train(*toy.pairs(300), TokenizerConfig(vocab_size=400, model_type=kind), directory, seed=1)
         tokenizer = tokenizers.load(directory)
         write_fast_tokenizer(tokenizer.source, directory / "tokenizer.json")
-        found[kind] = tokenizer, library.Tokenizer.from_file(str(directory / "tokenizer.json"))
-    return found
+        result[kind] = tokenizer, library.Tokenizer.from_file(str(directory / "tokenizer.json"))
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def reading(tmp_path_factory):
     """For either algorithm, with bytes to fall back on and without, a tokenizer that knows the characters of `</s>`."""
     texts, targets = toy.pairs(300)
     texts = [f"{text} <p> 0x4{i % 10} A/B </a> und </s {text}" for i, text in enumerate(texts)]
-    found = []
+    result = []
     for kind in KINDS:
         for fallback in (True, False):
             directory = tmp_path_factory.mktemp(kind)
@@ -43,8 +43,8 @@ def reading(tmp_path_factory):
                 without_bytes(directory, "/" if kind == "unigram" else "")
             tokenizer = tokenizers.load(directory)
             write_fast_tokenizer(tokenizer.source, directory / "tokenizer.json")
-            found.append((tokenizer, library.Tokenizer.from_file(str(directory / "tokenizer.json"))))
-    return found
+            result.append((tokenizer, library.Tokenizer.from_file(str(directory / "tokenizer.json"))))
+    return result
 
 
 def without_bytes(directory, unknown):
@@ -115,8 +115,8 @@ def test_one_vocabulary_over_two_models(tmp_path, opus_tokenizer):
     sources, targets = toy.pairs(200, seed=5)
     ours = opus_tokenizer.source.encode(sources)
     assert [encoded.ids for encoded in fast.encode_batch(sources)] == ours
-    said = opus_tokenizer.target.encode(targets)
-    assert fast.decode_batch(said, skip_special_tokens=True) == targets == opus_tokenizer.target.decode(said)
+    output = opus_tokenizer.target.encode(targets)
+    assert fast.decode_batch(output, skip_special_tokens=True) == targets == opus_tokenizer.target.decode(output)
     only = set(opus_tokenizer.target.tokens) - {piece for ids in ours for piece in map(str, ids)}
     assert only, "a target without pieces of its own shows nothing"
 

@@ -39,7 +39,7 @@ def test_an_export_of_ours_is_copied(exported_model, tmp_path):
     assert load_translation_model(tmp_path / "teacher").translate(TEXTS) == Translator(exported_model).translate(TEXTS)
 
 
-def test_a_directory_with_its_pieces_beside_it(exported_model, tmp_path):
+def test_a_directory_with_its_pieces_next_to_it(exported_model, tmp_path):
     place = without_ours(exported_model, tmp_path / "given")
     export_foreign(facts(place), tmp_path / "teacher", "float32", "en", "it")
     assert Translator(tmp_path / "teacher").translate(TEXTS) == Translator(exported_model).translate(TEXTS)
@@ -47,12 +47,12 @@ def test_a_directory_with_its_pieces_beside_it(exported_model, tmp_path):
 
 def test_another_type_is_computed_in(exported_model, tmp_path):
     export_foreign(facts(exported_model), tmp_path / "teacher", "int8", "en", "it")
-    made = Translator(tmp_path / "teacher")
-    assert made.compute_type.startswith("int8")
-    assert len(made.translate(TEXTS)) == len(TEXTS)
+    instance = Translator(tmp_path / "teacher")
+    assert instance.compute_type.startswith("int8")
+    assert len(instance.translate(TEXTS)) == len(TEXTS)
 
 
-def test_a_directory_without_pieces_is_told(exported_model, tmp_path):
+def test_a_directory_without_pieces_is_reported(exported_model, tmp_path):
     place = without_ours(exported_model, tmp_path / "given")
     for file in place.glob("*.spm"):
         file.unlink()
@@ -74,9 +74,9 @@ def test_a_package_of_argos_zipped_or_not(trained_model, shared_tokenizer, tmp_p
         file.extractall(tmp_path / "unzipped")
     for number, path in enumerate((package, next((tmp_path / "unzipped").iterdir()))):
         export_foreign(facts(path), tmp_path / f"teacher-{number}", "float32", "en", "it")
-        said = Translator(tmp_path / f"teacher-{number}").translate(TEXTS, beam_size=1)
+        output = Translator(tmp_path / f"teacher-{number}").translate(TEXTS, beam_size=1)
         # Argos' models are given no </s>: the export puts it into the model, and both say the same.
-        assert said == Translator(tmp_path / "ours").translate(TEXTS, beam_size=1)
+        assert output == Translator(tmp_path / "ours").translate(TEXTS, beam_size=1)
 
 
 def test_a_package_may_not_write_outside(tmp_path):
@@ -110,20 +110,20 @@ def test_what_is_not_converted_is_generated(tmp_path, messages):
     about = {"kind": "huggingface", "name": "led", "path": str(tmp_path / "led"), "family": "led"}
     export_foreign(about, tmp_path / "teacher", "int8", "en", "it")
     assert "is slower" in messages[0]
-    speaker = load_translation_model(tmp_path / "teacher")
-    assert isinstance(speaker, TransformersTeacher)
+    translator = load_translation_model(tmp_path / "teacher")
+    assert isinstance(translator, TransformersTeacher)
     texts = [*TEXTS[:5], "", TEXTS[5]]
-    found = speaker.hypotheses(texts, DecodingOptions(beam_size=2, num_hypotheses=2))
-    assert [len(row) for row in found] == [2, 2, 2, 2, 2, 0, 2]
-    assert all(row[0].score >= row[1].score for row in found if row)
+    result = translator.hypotheses(texts, DecodingOptions(beam_size=2, num_hypotheses=2))
+    assert [len(row) for row in result] == [2, 2, 2, 2, 2, 0, 2]
+    assert all(row[0].score >= row[1].score for row in result if row)
     one = model.generate(**tokenizer(TEXTS[0], return_tensors="pt"), num_beams=2, max_new_tokens=63, do_sample=False)
-    assert found[0][0].text == tokenizer.decode(one[0], skip_special_tokens=True).strip()
-    drawn = speaker.hypotheses([TEXTS[0]], DecodingOptions(num_hypotheses=4, sampling_temperature=1.5))[0]
-    assert len({each.text for each in drawn}) > 1
+    assert result[0][0].text == tokenizer.decode(one[0], skip_special_tokens=True).strip()
+    sample = translator.hypotheses([TEXTS[0]], DecodingOptions(num_hypotheses=4, sampling_temperature=1.5))[0]
+    assert len({each.text for each in sample}) > 1
     assert "outside" in json.loads((tmp_path / "teacher" / "distilmt.json").read_text())
 
 
-def test_t5_tells_its_own_instruction(tmp_path):
+def test_t5_reports_its_own_instruction(tmp_path):
     from helpers.pretrained_models import t5
 
     t5(tmp_path / "t5")

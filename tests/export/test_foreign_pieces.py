@@ -128,8 +128,8 @@ def translated(model, tokenizer, directory):
     (directory / "given" / "distilmt.json").unlink()
     export_foreign({"kind": "ctranslate2", "path": str(directory / "given")}, directory / "t", "float32", "en", "it")
     return [
-        found[0].text
-        for found in Translator(directory / "t", threads=1).hypotheses(TEXTS, DecodingOptions(beam_size=1))
+        result[0].text
+        for result in Translator(directory / "t", threads=1).hypotheses(TEXTS, DecodingOptions(beam_size=1))
     ]
 
 

@@ -20,9 +20,9 @@ def test_transformers_translates_with_it(tmp_path, trained_model, exported_model
     batch = tokenizer(TEXTS[:-1], return_tensors="pt", padding=True)
     ours = shared_tokenizer.source.encode(TEXTS[:-1])
     assert [ids[mask == 1].tolist() for ids, mask in zip(*batch.values(), strict=True)] == ours
-    found = tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True)  # as its card says
+    result = tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True)  # as its card says
     beams = Translator(exported_model).translate(TEXTS[:-1], beam_size=4)
-    assert sum(a == b for a, b in zip(found, beams, strict=True)) >= 0.95 * len(found)
+    assert sum(a == b for a, b in zip(result, beams, strict=True)) >= 0.95 * len(result)
     assert tokenizer.model_max_length == 64 == len(tokenizer("ban " * 200, truncation=True).input_ids)
     assert by_transformers(tmp_path / "hf", TEXTS) == Translator(exported_model).translate(TEXTS, beam_size=1)
 
@@ -34,8 +34,8 @@ def test_split_vocabularies(tmp_path, split_tokenizer, card):
     sources, targets = toy.pairs(20, seed=7, chinese=True)
     assert tokenizer(sources).input_ids == split_tokenizer.source.encode(sources)
     assert tokenizer(text_target=targets).input_ids == split_tokenizer.target.encode(targets)
-    said = split_tokenizer.target.encode(targets)
-    assert tokenizer.batch_decode(said, skip_special_tokens=True) == targets
+    output = split_tokenizer.target.encode(targets)
+    assert tokenizer.batch_decode(output, skip_special_tokens=True) == targets
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
@@ -50,12 +50,12 @@ def test_half_the_bytes(tmp_path, trained_model, shared_tokenizer, card, precisi
     assert len(by_transformers(tmp_path / "half", TEXTS)) == len(TEXTS)
 
 
-def test_pad_is_never_said(tmp_path, shared_tokenizer, card):
+def test_pad_is_never_stated(tmp_path, shared_tokenizer, card):
     """Its logit is zero, and may be the highest: what decodes by the file's settings must leave it out."""
     model = new_network(toy.MICRO, shared_tokenizer, 0.0, 1).eval()
     model.final_logits_bias[0, :-1] = -50.0
     export_huggingface(model, shared_tokenizer, tmp_path / "hf", card)
     opened = MarianMTModel.from_pretrained(tmp_path / "hf").eval()
     ids = torch.tensor(shared_tokenizer.source.encode(["ban den"]))
-    said = opened.generate(ids, num_beams=1)[0, 1:].tolist()
-    assert shared_tokenizer.pad not in said and len(said) > 3
+    output = opened.generate(ids, num_beams=1)[0, 1:].tolist()
+    assert shared_tokenizer.pad not in output and len(output) > 3

@@ -73,16 +73,16 @@ def pymarian(tmp_path_factory):
     target = tmp_path_factory.mktemp("pymarian")
     packages = ["pymarian==1.12.42", "portalocker", "requests", "urllib3", "idna", "certifi", "charset-normalizer"]
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), *packages]
-    found = subprocess.run(install, capture_output=True, text=True, timeout=1800, check=False)
-    if found.returncode:
-        pytest.skip(f"pymarian cannot be installed: {found.stderr[-200:]}")
+    process = subprocess.run(install, capture_output=True, text=True, timeout=1800, check=False)
+    if process.returncode:
+        pytest.skip(f"pymarian cannot be installed: {process.stderr[-200:]}")
     return str(target)
 
 
 def by_marian(environment, directory, texts):
     path = os.pathsep.join([environment, *filter(None, sys.path)])
     options = ["--config", str(directory / "decoder.yml"), "--beam-size", "1", "--cpu-threads", "1", "--quiet"]
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(Path(__file__).parent / "consumers" / "marian.py"), *options],
         input="\n".join(texts),
         env=commands.environment() | {"PYTHONPATH": path},
@@ -91,8 +91,8 @@ def by_marian(environment, directory, texts):
         timeout=600,
         check=False,
     )
-    assert found.returncode == 0, found.stderr[-3000:]
-    return found.stdout.removesuffix("\n").split("\n")
+    assert process.returncode == 0, process.stderr[-3000:]
+    return process.stdout.removesuffix("\n").split("\n")
 
 
 def with_marians_positions(model):
@@ -106,15 +106,15 @@ def with_marians_positions(model):
 
 
 @pytest.mark.slow
-def test_marian_says_what_transformers_says(tmp_path, pymarian, trained_model, shared_tokenizer, card):
+def test_marian_states_what_transformers_states(tmp_path, pymarian, trained_model, shared_tokenizer, card):
     """But for the positions, of which Marian computes its own: that is why its translations differ now and then."""
     export_marian(load_marian(trained_model), shared_tokenizer, tmp_path / "marian", card)
     texts = [*toy.pairs(60, seed=99)[0], "Zürich 12 (a)"]
-    found = by_marian(pymarian, tmp_path / "marian", texts)
-    theirs = greedy_translate(
+    result = by_marian(pymarian, tmp_path / "marian", texts)
+    reference = greedy_translate(
         with_marians_positions(load_marian(trained_model)), AutoTokenizer.from_pretrained(trained_model), texts
     )
-    assert all(map(_alike, found, theirs)) and len(set(found)) > 30
+    assert all(map(_alike, result, reference)) and len(set(result)) > 30
 
 
 @pytest.mark.slow
@@ -122,10 +122,10 @@ def test_marian_with_two_vocabularies(tmp_path, pymarian, split_tokenizer, card,
     model = diverse_model(split_tokenizer, SHAPE)
     export_marian(model, split_tokenizer, tmp_path / "marian", card)
     texts = toy.pairs(30, seed=9, chinese=True)[0]
-    found = by_marian(pymarian, tmp_path / "marian", texts)
+    result = by_marian(pymarian, tmp_path / "marian", texts)
     tokenizer = AutoTokenizer.from_pretrained(split_tokenizer.directory)
-    theirs = greedy_translate(with_marians_positions(model), tokenizer, texts)
-    assert all(map(_alike, found, theirs)) and len(set(found)) > 10
+    reference = greedy_translate(with_marians_positions(model), tokenizer, texts)
+    assert all(map(_alike, result, reference)) and len(set(result)) > 10
 
 
 def _alike(marians, transformers):

@@ -38,15 +38,15 @@ def test_the_graphs_are_the_model(tokenizer):
     mask = torch.tensor([[1] * 7, [1] * 4 + [0] * 3, [1] + [0] * 6])
     words = torch.randint(2, 300, (3, 5))
     words[:, 0] = tokenizer.pad
-    theirs = model(input_ids=ids, attention_mask=mask, decoder_input_ids=words).logits[..., :-1]
+    reference = model(input_ids=ids, attention_mask=mask, decoder_input_ids=words).logits[..., :-1]
     states = encoder(ids, mask)
     cache = [torch.zeros(3, 2, 0, 16)] * 4
-    torch.testing.assert_close(decoder(words, mask, states, cache)[0][..., :-1], theirs, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(decoder(words, mask, states, cache)[0][..., :-1], reference, atol=1e-4, rtol=1e-4)
     steps = []
     for word in words.split(1, 1):
         logits, cache = decoder(word, mask, states, cache)
         steps.append(logits)
-    torch.testing.assert_close(torch.cat(steps, 1)[..., :-1], theirs, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(torch.cat(steps, 1)[..., :-1], reference, atol=1e-4, rtol=1e-4)
     assert [tensor.shape[2] for tensor in cache] == [5, 5, 7, 7]
 
 
@@ -58,7 +58,7 @@ def test_more_words_than_positions_are_no_error(onnx_export):
     assert model.generate(*(np.ones((2, 90), np.int64),) * 2).shape == (2, 99)
 
 
-def test_onnx_runtime_says_what_transformers_says(onnx_export, exported_model):
+def test_onnx_runtime_states_what_transformers_states(onnx_export, exported_model):
     """CTranslate2's greedy translation is tested equal to transformers' elsewhere."""
     assert by_onnxruntime(onnx_export, TEXTS) == Translator(exported_model).translate(TEXTS, beam_size=1)
 
@@ -99,9 +99,9 @@ def test_split_vocabularies_have_two_tokenizers(tmp_path, split_tokenizer, card,
 
     export(model, split_tokenizer, tmp_path / "ct2", "float32")
     texts = [*toy.pairs(30, seed=9, chinese=True)[0], "Zürich 12"]
-    found = by_onnxruntime(tmp_path / "onnx", texts)
-    theirs = Translator(tmp_path / "ct2", threads=1).translate(texts, beam_size=1)
-    assert [a.strip() for a in found] == [b.strip() for b in theirs] and len(set(found)) > 10
+    result = by_onnxruntime(tmp_path / "onnx", texts)
+    reference = Translator(tmp_path / "ct2", threads=1).translate(texts, beam_size=1)
+    assert [a.strip() for a in result] == [b.strip() for b in reference] and len(set(result)) > 10
     assert "target/tokenizer.json" in (tmp_path / "onnx" / "README.md").read_text()
 
 

@@ -30,7 +30,7 @@ def export_model(place, tokenizer, trained_model, bits=8, packed=False):
 
 
 @pytest.mark.parametrize("bits", [8, 4])
-def test_a_packed_model_says_the_same(tmp_path, shared_tokenizer, trained_model, bits):
+def test_a_packed_model_agrees(tmp_path, shared_tokenizer, trained_model, bits):
     plain = export_model(tmp_path / "plain", shared_tokenizer, trained_model, bits)
     packed = export_model(tmp_path / "packed", shared_tokenizer, trained_model, bits, packed=True)
     assert is_model(packed) and not (packed / "model.bin").exists()
@@ -68,24 +68,24 @@ def test_two_vocabularies(tmp_path, split_tokenizer, diverse_model):
 
     model = diverse_model(split_tokenizer, ModelConfig(None, 32, 64, 2, 1, 1, max_positions=64))
     texts = toy.pairs(10, chinese=True)[0]
-    said = []
+    output = []
     for name in ("plain", "packed"):
         export(model, split_tokenizer, tmp_path / name, "int8")
         if name == "packed":
             pack(tmp_path / name)
-        said.append(Translator(tmp_path / name).translate(texts))
-    assert said[0] == said[1]
+        output.append(Translator(tmp_path / name).translate(texts))
+    assert output[0] == output[1]
 
 
 def test_with_a_shortlist(tmp_path, shared_tokenizer, trained_model):
     place = export_model(tmp_path / "model", shared_tokenizer, trained_model)
     always = [piece for piece in shared_tokenizer.target.tokens if piece.startswith("▁")][:40]
     shortlist.Shortlist(always, {}, ShortlistConfig()).write(place)
-    said = Translator(place).translate(TEXTS)
+    output = Translator(place).translate(TEXTS)
     pack(place)
     packed = Translator(place)
-    assert packed.shortlist and packed.translate(TEXTS) == said
-    assert Translator(place, shortlist=False).translate(TEXTS) != said
+    assert packed.shortlist and packed.translate(TEXTS) == output
+    assert Translator(place, shortlist=False).translate(TEXTS) != output
 
 
 @pytest.mark.parametrize("name", ["model.bin", "source.spm"])
@@ -99,8 +99,8 @@ def test_a_broken_file_is_named(tmp_path, shared_tokenizer, trained_model, name)
 
 def test_rounded_weights_take_few_values(trained_model):
     model = load_marian(trained_model)
-    found = fake_quantize_model(model, 4)
-    for (name, before), after in zip(model.named_parameters(), found.parameters(), strict=True):
+    result = fake_quantize_model(model, 4)
+    for (name, before), after in zip(model.named_parameters(), result.parameters(), strict=True):
         if before.dim() == 2 and "embed_positions" not in name:
             assert after.equal(fake_quantize(before.detach(), 4))
             assert all(len(row.unique()) <= 15 for row in after)

@@ -94,7 +94,7 @@ def test_other_damage_too(package, tmp_path, content):
         as_teacher(package, tmp_path / "teacher")
 
 
-def test_several_files_of_merges_are_told(package, codes, tmp_path):
+def test_several_files_of_merges_are_reported(package, codes, tmp_path):
     (package / "bpe2.model").write_text(codes)
     with pytest.raises(UserError, match=r"several files of merges \(bpe\.model, bpe2\.model\)"):
         as_teacher(package, tmp_path / "teacher")
@@ -144,7 +144,7 @@ def test_control_pieces_in_a_text_are_text(pieces, text):
     assert not set(CONTROL) & set(pieces.encode([text])[0])
 
 
-def test_characters_without_a_piece_are_known_as_such(pieces):
+def test_characters_without_a_piece_are_recognized_as_such(pieces):
     assert all(map(pieces.has_token, "zb")) and not any(map(pieces.has_token, "ßé"))
 
 

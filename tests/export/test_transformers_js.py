@@ -33,14 +33,14 @@ def node_project(tmp_path_factory):
     directory = tmp_path_factory.mktemp("node")
     # Scripts would download CUDA libraries.
     install = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", PACKAGE]
-    found = subprocess.run(install, cwd=directory, capture_output=True, text=True, timeout=900, check=False)
-    if found.returncode:
-        pytest.skip(f"transformers.js cannot be installed: {found.stderr[-200:]}")
+    process = subprocess.run(install, cwd=directory, capture_output=True, text=True, timeout=900, check=False)
+    if process.returncode:
+        pytest.skip(f"transformers.js cannot be installed: {process.stderr[-200:]}")
     return directory
 
 
 def by_transformers_js(project, export, texts, dtype, kind="shared"):
-    found = subprocess.run(
+    process = subprocess.run(
         ["node", str(SCRIPT), str(export.parent), export.name, dtype, kind],
         cwd=project,
         input="\n".join(texts),
@@ -49,29 +49,29 @@ def by_transformers_js(project, export, texts, dtype, kind="shared"):
         timeout=600,
         check=False,
     )
-    assert found.returncode == 0, found.stderr[-3000:]
-    return json.loads(found.stdout)
+    assert process.returncode == 0, process.stderr[-3000:]
+    return json.loads(process.stdout)
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "q8"])
-def test_it_says_what_onnx_runtime_says(tmp_path, node_project, trained_model, shared_tokenizer, card, dtype):
+def test_it_states_what_onnx_runtime_states(tmp_path, node_project, trained_model, shared_tokenizer, card, dtype):
     export_onnx(load_marian(trained_model), shared_tokenizer, tmp_path / "student-onnx", card)
     texts = [*toy.pairs(40, seed=99)[0], "Zürich 12 (a)", "ban " * 12, "ba </s> ri", "<pad> ban <unk>", "<0x41> ban"]
     ours = by_onnxruntime(tmp_path / "student-onnx", texts, quantized=dtype == "q8")
-    theirs = by_transformers_js(node_project, tmp_path / "student-onnx", texts, dtype)
-    assert all(map(_alike, theirs, ours)) and len(set(ours)) > 20
+    reference = by_transformers_js(node_project, tmp_path / "student-onnx", texts, dtype)
+    assert all(map(_alike, reference, ours)) and len(set(ours)) > 20
 
 
-def _alike(theirs, ours):
+def _alike(reference, ours):
     """The same words. What does not end is cut elsewhere: transformers.js's pipeline asks for 256 words at most."""
-    shorter = min(len(theirs), len(ours))
-    return shorter > 0 and theirs[:shorter] == ours[:shorter]
+    shorter = min(len(reference), len(ours))
+    return shorter > 0 and reference[:shorter] == ours[:shorter]
 
 
 def test_two_tokenizers(tmp_path, node_project, split_tokenizer, card, diverse_model):
     model = diverse_model(split_tokenizer)
     export_onnx(model, split_tokenizer, tmp_path / "student-onnx", card)
     texts = toy.pairs(20, seed=9, chinese=True)[0]
-    found = by_transformers_js(node_project, tmp_path / "student-onnx", texts, "fp32", "split")
+    result = by_transformers_js(node_project, tmp_path / "student-onnx", texts, "fp32", "split")
     ours = by_onnxruntime(tmp_path / "student-onnx", texts)
-    assert all(map(_alike, found, ours)) and len(set(ours)) > 10
+    assert all(map(_alike, result, ours)) and len(set(ours)) > 10

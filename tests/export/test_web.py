@@ -35,17 +35,22 @@ TEXT = st.text(
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example])
 @given(st.lists(TEXT, min_size=100, max_size=200))
 def test_the_browser_reads_text_as_python_does(texts):
-    told = ["A dog, e.g. Rex. It runs!  “Yes.” No.", "Z.B. hier. Dr. A. Meier kam.", "你好。他说：“好。”再见！", *texts]
-    found = subprocess.run(
+    message = [
+        "A dog, e.g. Rex. It runs!  “Yes.” No.",
+        "Z.B. hier. Dr. A. Meier kam.",
+        "你好。他说：“好。”再见！",
+        *texts,
+    ]
+    process = subprocess.run(
         ["node", str(Path(__file__).parent / "consumers" / "text.mjs"), str(PAGES / "browser" / "text.js")],
-        input=json.dumps({"texts": told, "abbreviations": sorted(ABBREVIATIONS)}),
+        input=json.dumps({"texts": message, "abbreviations": sorted(ABBREVIATIONS)}),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert found.returncode == 0, found.stderr
-    for text, (line, parts, _) in zip(told, json.loads(found.stdout), strict=True):
+    assert process.returncode == 0, process.stderr
+    for text, (line, parts, _) in zip(message, json.loads(process.stdout), strict=True):
         assert (line, parts) == (normalize(text), sentences(normalize(text))), repr(text)
 
 
@@ -76,19 +81,19 @@ def runtime(tmp_path_factory):
     directory = tmp_path_factory.mktemp("npm")
     packages = [f"{name}@{version}" for name, version in PACKAGES.items()]
     command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", *packages]
-    found = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=900, check=False)
-    if found.returncode:
-        pytest.skip(f"npm cannot install the runtime: {found.stderr[-200:]}")
+    process = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=900, check=False)
+    if process.returncode:
+        pytest.skip(f"npm cannot install the runtime: {process.stderr[-200:]}")
     return str(directory / "node_modules")
 
 
 def typed(page, text):
     """What the page says of a text, once it has said all of it."""
     page.locator("#text").fill(text)
-    said = page.locator("#said")
+    output = page.locator("#said")
     page.wait_for_timeout(200)  # longer than the page waits for another key
-    said.and_(page.locator(":not(.stale)")).wait_for()
-    return said.text_content()
+    output.and_(page.locator(":not(.stale)")).wait_for()
+    return output.text_content()
 
 
 def by_the_same_graphs(directory, texts):
@@ -119,10 +124,10 @@ def test_it_translates_in_chromium_without_a_network(tmp_path, runtime, diverse_
     export_web(model, shared_tokenizer, tmp_path / "page", card, runtime)
     export_onnx(model, shared_tokenizer, tmp_path / "onnx", card)
     texts = toy.pairs(25, seed=99)[0]
-    wanted = by_the_same_graphs(tmp_path / "onnx", texts)
+    expected = by_the_same_graphs(tmp_path / "onnx", texts)
     with chromium() as browser, served(tmp_path / "page") as url, watched(browser, locale="en") as page:
         ready(page, url)
-        found = [typed(page, text) for text in texts]
+        result = [typed(page, text) for text in texts]
         lines = typed(page, "\n".join([*texts[:3], "", "Lun ban.", "Den fir."]))
         together = typed(page, "Lun ban. Den fir.")
         nothing = typed(page, "")
@@ -132,9 +137,9 @@ def test_it_translates_in_chromium_without_a_network(tmp_path, runtime, diverse_
         page.get_by_role("button", name="Clear").click()
         page.locator("#said:empty").wait_for()
         assert page.evaluate("document.activeElement.id") == "text"
-    assert sum(a != b.strip() for a, b in zip(found, wanted, strict=True)) <= 2, "rounding may decide, rarely"
-    assert len(set(found)) > 10
-    assert lines.split("\n")[:4] == [*found[:3], ""]
+    assert sum(a != b.strip() for a, b in zip(result, expected, strict=True)) <= 2, "rounding may decide, rarely"
+    assert len(set(result)) > 10
+    assert lines.split("\n")[:4] == [*result[:3], ""]
     assert together == " ".join(lines.split("\n")[4:]) and nothing == ""
     assert re.fullmatch(r"\d+ ms · [\d,]+ tokens/s", speed[1]) and speed[0]
     total = sum(path.stat().st_size for path in (tmp_path / "page").rglob("*") if path.is_file())
@@ -148,12 +153,12 @@ def test_two_vocabularies_long_texts_and_the_other_settings(tmp_path, runtime, s
     export_web(model, split_tokenizer, tmp_path / "page", card, runtime)
     export_onnx(model, split_tokenizer, tmp_path / "onnx", card)
     texts = toy.pairs(5, seed=9, chinese=True)[0]
-    wanted = by_the_same_graphs(tmp_path / "onnx", texts)
+    expected = by_the_same_graphs(tmp_path / "onnx", texts)
     dark = {"locale": "zh-CN", "color_scheme": "dark"}
     with chromium() as browser, served(tmp_path / "page") as url, watched(browser, **dark) as page:
         page.goto(url)
         page.get_by_text("输入时即时翻译").wait_for()
-        found = [typed(page, text) for text in texts]
+        result = [typed(page, text) for text in texts]
         long = typed(page, "ban den fir lun " * 60)
         assert page.locator("h1").text_content() == "英语 → 意大利语"
         assert page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(20, 23, 28)"
@@ -163,7 +168,7 @@ def test_two_vocabularies_long_texts_and_the_other_settings(tmp_path, runtime, s
         assert page.locator("h1").text_content() == "English → Italian"
         page.reload()
         page.get_by_text("Translates as you type").wait_for()
-    assert sum(a != b.strip() for a, b in zip(found, wanted, strict=True)) <= 1 and len(set(found)) > 3
+    assert sum(a != b.strip() for a, b in zip(result, expected, strict=True)) <= 1 and len(set(result)) > 3
     assert len(long) > 50
 
 
@@ -175,6 +180,6 @@ def test_a_file_that_is_missing_is_named(tmp_path, runtime, diverse_model, share
     with chromium() as browser, served(tmp_path / "page") as url:
         page = browser.new_page(locale="en")
         page.goto(url)
-        told = page.get_by_text("It cannot translate: student.gz: HTTP 404")
-        told.wait_for()
-        assert told.is_visible()
+        message = page.get_by_text("It cannot translate: student.gz: HTTP 404")
+        message.wait_for()
+        assert message.is_visible()

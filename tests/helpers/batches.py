@@ -13,5 +13,5 @@ def padded(batch: Batch, pad: int) -> dict[str, torch.Tensor]:
     lengths = [words.sentences.bincount().tolist() for words in (batch.source, batch.target)]
     columns = ((batch.source.ids, lengths[0], pad), (batch.decoder_input, lengths[1], pad))
     columns += ((torch.ones_like(batch.source.ids), lengths[0], 0), (torch.ones_like(batch.target.ids), lengths[1], 0))
-    found = [pad_sequence(list(c.split(sizes)), batch_first=True, padding_value=value) for c, sizes, value in columns]
-    return dict(zip(("input_ids", "decoder_input_ids", "attention_mask", "target_mask"), found, strict=True))
+    result = [pad_sequence(list(c.split(sizes)), batch_first=True, padding_value=value) for c, sizes, value in columns]
+    return dict(zip(("input_ids", "decoder_input_ids", "attention_mask", "target_mask"), result, strict=True))

@@ -37,12 +37,12 @@ def chromium() -> Iterator[Any]:
 def watched(browser: Any, **settings: Any) -> Iterator[Any]:
     """A page that must load from nowhere but 127.0.0.1, and whose scripts must not fail."""
     with browser.new_context(**settings) as context:
-        page, asked, failures = context.new_page(), [], []
-        page.on("request", lambda request: asked.append(request.url))
+        page, requests, failures = context.new_page(), [], []
+        page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.on("console", lambda message: failures.append(message.text) if message.type == "error" else None)
         yield page
-        assert asked and all(url.startswith(("http://127.0.0.1:", "data:", "blob:")) for url in asked), asked
+        assert requests and all(url.startswith(("http://127.0.0.1:", "data:", "blob:")) for url in requests), requests
         assert not failures, failures
 
 
@@ -68,10 +68,10 @@ def _axe() -> str:
         pytest.skip("npm is not there")
     with tempfile.TemporaryDirectory() as temporary:
         command = ["npm", "pack", "--silent", "--prefer-offline", "axe-core@4.11.0"]
-        found = subprocess.run(command, cwd=temporary, capture_output=True, text=True, timeout=300, check=False)
-        if found.returncode:
-            pytest.skip(f"npm cannot fetch axe-core: {found.stderr[-200:]}")
-        with tarfile.open(Path(temporary) / found.stdout.split()[-1]) as archive:
+        process = subprocess.run(command, cwd=temporary, capture_output=True, text=True, timeout=300, check=False)
+        if process.returncode:
+            pytest.skip(f"npm cannot fetch axe-core: {process.stderr[-200:]}")
+        with tarfile.open(Path(temporary) / process.stdout.split()[-1]) as archive:
             file = archive.extractfile("package/axe.min.js")
             assert file is not None
             return file.read().decode()
@@ -80,10 +80,10 @@ def _axe() -> str:
 def barriers(page: Any) -> list[str]:
     """What axe-core finds wrong with a page as it stands: WCAG 2.2 AA and its best practices."""
     page.evaluate(_axe())
-    found = page.evaluate("axe.run()")
-    assert len(found["passes"]) > 10
+    result = page.evaluate("axe.run()")
+    assert len(result["passes"]) > 10
     return [
         f"{each['id']}: {node['html']} {node['failureSummary']}"
-        for each in found["violations"]
+        for each in result["violations"]
         for node in each["nodes"]
     ]

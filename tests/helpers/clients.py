@@ -17,13 +17,13 @@ class Client:
         self.app = build(ServeConfig([str(model) for model in models], threads=1, **settings))
 
     def __call__(self, *requests):
-        async def ask():
+        async def request():
             transport = httpx.ASGITransport(self.app.state.middleware)
             async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
                 return await asyncio.gather(*(client.request(*r[:2], **(r[2] if len(r) > 2 else {})) for r in requests))
 
-        answers = asyncio.run(ask())
-        return answers if len(answers) > 1 else answers[0]
+        responses = asyncio.run(request())
+        return responses if len(responses) > 1 else responses[0]
 
     def post(self, path, **values):
         return self(("POST", path, {"json": values}))

@@ -30,14 +30,14 @@ SIZES = {
 def fast_tokenizer(specials, template):
     from transformers import PreTrainedTokenizerFast
 
-    made = hf.Tokenizer(models.Unigram())
-    made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    instance = hf.Tokenizer(models.Unigram())
+    instance.pre_tokenizer, instance.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
     trainer = trainers.UnigramTrainer(vocab_size=200, special_tokens=specials, unk_token="<unk>")
-    made.train_from_iterator(TEXT, trainer)
-    used = [(piece, made.token_to_id(piece)) for piece in template.split() if piece in specials]
-    made.post_processor = processors.TemplateProcessing(single=template, special_tokens=used)
+    instance.train_from_iterator(TEXT, trainer)
+    used = [(piece, instance.token_to_id(piece)) for piece in template.split() if piece in specials]
+    instance.post_processor = processors.TemplateProcessing(single=template, special_tokens=used)
     names = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
-    return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=64, **names)
+    return PreTrainedTokenizerFast(tokenizer_object=instance, model_max_length=64, **names)
 
 
 def spread(model):
@@ -115,11 +115,11 @@ def learnt_pieces():
 def nllb(directory):
     from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
 
-    made = hf.Tokenizer(models.BPE(unk_token="<unk>"))
-    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    instance = hf.Tokenizer(models.BPE(unk_token="<unk>"))
+    instance.pre_tokenizer = pre_tokenizers.Metaspace()
     specials = ["<s>", "<pad>", "</s>", "<unk>"]
-    made.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=200, special_tokens=specials))
-    learnt = json.loads(made.to_str())["model"]
+    instance.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=200, special_tokens=specials))
+    learnt = json.loads(instance.to_str())["model"]
     tokenizer = NllbTokenizer(learnt["vocab"], [tuple(pair) for pair in learnt["merges"]], model_max_length=64)
     torch.manual_seed(1)
     config = M2M100Config(vocab_size=len(tokenizer), **SIZES)
@@ -164,9 +164,9 @@ def marian(directory):
 
     directory.mkdir(parents=True)
     tokenizers.train(*toy.pairs(300, seed=9), TokenizerConfig(vocab_size=300), directory, seed=1)
-    made = tokenizers.load(directory)
+    instance = tokenizers.load(directory)
     torch.manual_seed(1)
-    model = spread(new_network(toy.MICRO, made, 0.0, 1))
+    model = spread(new_network(toy.MICRO, instance, 0.0, 1))
     model.save_pretrained(directory)
     return model, MarianTokenizer.from_pretrained(directory, model_max_length=64)
 

@@ -19,9 +19,9 @@ from helpers import commands
 @contextmanager
 def distilmt_server(*arguments: object):
     """`distilmt serve` in a process; gives it and its port, and stops it with SIGTERM if it still runs."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    with socket.socket() as result:
+        result.bind(("127.0.0.1", 0))
+        port = result.getsockname()[1]
     command = [sys.executable, "-m", "distilmt", "serve", *map(str, arguments), "--port", str(port)]
     process = subprocess.Popen(command, env=commands.environment(), stderr=subprocess.PIPE)
     try:
@@ -42,21 +42,21 @@ class ScriptedServer:
     """Gives `answer(path, body)` for every request: a status and JSON, and sometimes headers."""
 
     def __init__(self):
-        outer, self.asked, self.lock, self.headers = self, [], threading.Lock(), []
-        self.answer = lambda path, body: (200, {})
+        outer, self.requests, self.lock, self.headers = self, [], threading.Lock(), []
+        self.response = lambda path, body: (200, {})
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 with outer.lock:
-                    outer.asked.append((self.path, body))
+                    outer.requests.append((self.path, body))
                     outer.headers.append(dict(self.headers))
-                status, answer, *more = outer.answer(self.path, body)
+                status, response, *more = outer.response(self.path, body)
                 self.send_response(status)
                 for key, value in (more[0] if more else {}).items():
                     self.send_header(key, value)
                 self.end_headers()
-                self.wfile.write(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
+                self.wfile.write(response if isinstance(response, bytes) else json.dumps(response).encode())
 
             def log_message(self, *_):
                 pass

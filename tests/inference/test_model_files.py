@@ -30,10 +30,10 @@ def copy(exported_model, tmp_path):
 
 
 def refusal(path):
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as message:
         check_model_files(path)
-    assert "\n" not in str(told.value) and str(path) in str(told.value)
-    return str(told.value)
+    assert "\n" not in str(message.value) and str(path) in str(message.value)
+    return str(message.value)
 
 
 def test_whole_models_pass_and_are_remembered(copy, tmp_path, monkeypatch):
@@ -59,18 +59,18 @@ def test_a_cut_file_is_named(copy, name):
 def test_flipped_heads_give_a_line_or_pass(copy):
     """The first bytes of a model say how much is to be read; of many flips none ends this process."""
     data, chance = (copy / "model.bin").read_bytes(), random.Random(1)
-    told = 0
+    message = 0
     for place in [*chance.sample(range(200), 5), 0, 4]:
         (copy / "model.bin").write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
         try:
             check_model_files(copy)
         except UserError as error:
-            told += 1
+            message += 1
             assert "\n" not in str(error)
-    assert told >= 2
+    assert message >= 2
 
 
-def test_a_tensor_of_terabytes_is_not_asked_for(copy):
+def test_a_tensor_of_terabytes_is_not_requested(copy):
     header = json.dumps({"a": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}}).encode()
     (copy / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     assert "model.safetensors cannot be read" in refusal(copy)
@@ -164,7 +164,7 @@ def test_xz_of_any_bytes_is_read_or_refused(tmp_path_factory, data):
 
 
 @pytest.mark.parametrize(
-    ("lines", "status", "wanted"),
+    ("lines", "status", "expected"),
     [
         (['{"file": "a.spm"}'], -11, "a.spm crashes the library that reads it (SIGSEGV)"),
         (['{"file": "a.spm"}'], -6, "a.spm crashes the library that reads it (SIGABRT)"),
@@ -175,8 +175,8 @@ def test_xz_of_any_bytes_is_read_or_refused(tmp_path_factory, data):
         (['{"file": "a.spm"}'], 0, "a.spm crashes"),
     ],
 )
-def test_every_end_of_a_child_is_a_line(lines, status, wanted):
-    assert str(fault_of(lines, status, 60, 1 << 20)).startswith(wanted)
+def test_every_end_of_a_child_is_a_line(lines, status, expected):
+    assert str(fault_of(lines, status, 60, 1 << 20)).startswith(expected)
 
 
 def test_a_child_that_read_all_has_no_fault():

@@ -23,29 +23,29 @@ def through(text, view, translate):
 
 
 @given(pieces.map("".join))
-def test_symbols_that_a_model_lacks_are_all_there_whatever_it_answers(text):
+def test_symbols_that_a_model_lacks_are_all_there_whatever_it_responses(text):
     for translate in (str, lambda request: "nota", lambda request: request[::-1], lambda request: ""):
-        made, given_texts = through(text, ASCII, translate)
-        assert symbols.counts(made) == symbols.counts(text)
+        instance, given_texts = through(text, ASCII, translate)
+        assert symbols.counts(instance) == symbols.counts(text)
         assert all(request.isascii() and request for request in given_texts)
 
 
 @given(st.text(max_size=40))
 def test_what_a_model_copies_comes_back(text):
-    made, _ = through(text, ModelTraits(lambda c: True, len, capitals=True), str)
-    assert made == text or not text.strip("\ufeff\u200b \t\r\n\f\v") or "\u200b" in text
+    instance, _ = through(text, ModelTraits(lambda c: True, len, capitals=True), str)
+    assert instance == text or not text.strip("\ufeff\u200b \t\r\n\f\v") or "\u200b" in text
 
 
 @given(st.text(st.characters(exclude_categories=["L"]), max_size=30))
 def test_a_text_without_letters_comes_back_and_is_never_given_to_a_model(text):
-    made, given_texts = through(text, ASCII, lambda request: "rubbish")
-    assert given_texts == [] and made in (text, "")
-    assert made == text or not text.strip("\ufeff\u200b \t\r\n\f\v")
+    instance, given_texts = through(text, ASCII, lambda request: "rubbish")
+    assert given_texts == [] and instance in (text, "")
+    assert instance == text or not text.strip("\ufeff\u200b \t\r\n\f\v")
 
 
 def test_a_symbol_goes_to_one_of_two_equal_words():
-    made, _ = through("a☃ b ★ a", ASCII, str)
-    assert made == "a☃ b ★ a"
+    instance, _ = through("a☃ b ★ a", ASCII, str)
+    assert instance == "a☃ b ★ a"
 
 
 def test_symbols_at_the_ends_stay_outside_and_those_inside_keep_their_words():
@@ -53,17 +53,17 @@ def test_symbols_at_the_ends_stay_outside_and_those_inside_keep_their_words():
     assert through("nice 👍!", ASCII, str.upper) == ("NICE 👍!", ["nice"])
     assert through("it is 20°C now", ASCII, lambda t: f"ora {t[6:9]}") == ("ora 20°C", ["it is 20C now"])
     assert through("files → with colours", ASCII, str.title)[0] == "Files → With Colours"
-    made, given_texts = through("the Acme™ editor", ASCII, lambda t: "nulla")
-    assert made == "nulla™nulla" or symbols.counts(made) == {"™": 1}
+    instance, given_texts = through("the Acme™ editor", ASCII, lambda t: "nulla")
+    assert instance == "nulla™nulla" or symbols.counts(instance) == {"™": 1}
     assert given_texts[0] == "the Acme editor"
 
 
 @given(st.lists(st.sampled_from(["<0xE2>", "<0x82>", "<0xAC>", "<0x0A>", "<0xFF>", "a", "▁b"]), max_size=12))
 def test_broken_bytes_are_dropped_and_whole_characters_stay(tokens):
-    made = without_broken_bytes(tokens)
-    raw = b"".join(bytes.fromhex(t[3:5]) if t.startswith("<0x") else b"|" for t in made)
+    instance = without_broken_bytes(tokens)
+    raw = b"".join(bytes.fromhex(t[3:5]) if t.startswith("<0x") else b"|" for t in instance)
     assert "\ufffd" not in raw.decode() and b"\n" not in raw
-    assert [t for t in made if not t.startswith("<0x")] == [t for t in tokens if not t.startswith("<0x")]
+    assert [t for t in instance if not t.startswith("<0x")] == [t for t in tokens if not t.startswith("<0x")]
     assert without_broken_bytes(["<0xE2>", "<0x82>", "<0xAC>"]) == ["<0xE2>", "<0x82>", "<0xAC>"]
 
 
@@ -99,8 +99,8 @@ def test_letters_of_a_script_that_a_model_has_may_be_left_out():
         "مرحبا",
         "हिन्दी",
     ]
-    made, _ = through("A café for 日本語.", ASCII, lambda text: "Un caffè per." if "café" in text else text)
-    assert made == "Un caffè per 日本語."
+    instance, _ = through("A café for 日本語.", ASCII, lambda text: "Un caffè per." if "café" in text else text)
+    assert instance == "Un caffè per 日本語."
 
 
 @given(st.lists(st.sampled_from(FOREIGN[:1] + FOREIGN[3:5]), min_size=1, max_size=4).map(" ".join))
@@ -141,8 +141,8 @@ def test_full_width_letters_ligatures_and_zero_width_spaces():
 
 @given(st.lists(st.text("abcdefghßäöéçñ", min_size=2, max_size=8), min_size=2, max_size=6).map(" ".join))
 def test_capitals_are_put_to_the_model_in_lower_case_and_come_back_in_capitals(text):
-    made, given_texts = through(text.upper(), ModelTraits(lambda c: True, len, capitals=False), str)
-    assert made == text.upper().upper() and len(given_texts) == 1
+    instance, given_texts = through(text.upper(), ModelTraits(lambda c: True, len, capitals=False), str)
+    assert instance == text.upper().upper() and len(given_texts) == 1
     assert given_texts[0] == given_texts[0][:1] + given_texts[0][1:].lower()
     assert through(text.upper(), ModelTraits(lambda c: True, len, capitals=True), str)[1] == [text.upper()]
 
@@ -172,14 +172,14 @@ def test_title_case_is_lowered_only_where_the_model_copies_it():
     assert len(through("A Small Editor For Files", ASCII, lambda t: "tradotto")[1]) == 1
 
 
-def test_a_model_that_learnt_capitals_is_told_by_its_pieces():
+def test_a_model_that_learned_capitals_is_recognized_by_its_pieces():
     learnt = ModelTraits(lambda c: True, lambda text: len(text.split()))
     assert through("A SMALL EDITOR", learnt, str)[1] == ["A SMALL EDITOR"]
     fragmented = ModelTraits(lambda c: True, lambda text: sum(1 + (w.isupper() and len(w)) for w in text.split()))
     assert through("A SMALL EDITOR", fragmented, str)[1] == ["A small editor"]
 
 
-def test_knows_tells_pieces_from_bytes(exported_model):
+def test_has_token_distinguishes_pieces_from_bytes(exported_model):
     from distilmt.inference.translator import Translator
 
     translator = Translator(exported_model, threads=1)

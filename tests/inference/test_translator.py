@@ -22,8 +22,8 @@ def translator(exported_model):
 
 def test_has_learnt_the_toy_language(translator):
     sources, targets = toy.pairs(60, seed=99)
-    found = translator.translate(sources, beam_size=4)
-    words = [(a, b) for x, y in zip(found, targets, strict=True) for a, b in zip(x.split(), y.split(), strict=False)]
+    result = translator.translate(sources, beam_size=4)
+    words = [(a, b) for x, y in zip(result, targets, strict=True) for a, b in zip(x.split(), y.split(), strict=False)]
     assert sum(a == b for a, b in words) / len(words) > 0.3
 
 
@@ -38,17 +38,17 @@ def test_order_and_batches_change_nothing(translator, batch, beam):
 
 def test_empty_texts_give_empty_ones(translator):
     assert translator.translate([]) == []
-    found = translator.translate(["", "ban.", "  ", "\t", "\u200b", "ban."])
-    assert [bool(text) for text in found] == [False, True, False, False, False, True]
-    assert found[1] == found[5]
+    result = translator.translate(["", "ban.", "  ", "\t", "\u200b", "ban."])
+    assert [bool(text) for text in result] == [False, True, False, False, False, True]
+    assert result[1] == result[5]
     assert translator.hypotheses([""]) == [[]]
 
 
 def test_hypotheses_come_best_first(translator):
-    for found in translator.hypotheses(toy.pairs(10, seed=97)[0], DecodingOptions(beam_size=4, num_hypotheses=3)):
-        scores = [h.score for h in found]
-        assert len(found) == 3 and scores == sorted(scores, reverse=True) and scores[0] < 0
-        assert len({tuple(h.tokens) for h in found}) == 3
+    for result in translator.hypotheses(toy.pairs(10, seed=97)[0], DecodingOptions(beam_size=4, num_hypotheses=3)):
+        scores = [h.score for h in result]
+        assert len(result) == 3 and scores == sorted(scores, reverse=True) and scores[0] < 0
+        assert len({tuple(h.tokens) for h in result}) == 3
     assert len(translator.hypotheses(["ban."], DecodingOptions(beam_size=1, num_hypotheses=3))[0]) == 3
 
 
@@ -67,8 +67,8 @@ def test_nothing_of_a_long_text_is_dropped(translator):
     """More sentences than there are positions for are translated one by one; one that is too long, in parts."""
     sentences = [f"{text[0].upper()}{text[1:]}" for text in toy.pairs(30, seed=95)[0]]
     assert translator.translate([" ".join(sentences)]) == [" ".join(translator.translate(sentences))]
-    found = translator.translate(["ban der " * 100, "", "ban."])
-    assert len(found[0].split()) > 100 and found[1] == "" and found[2] == translator.translate(["ban."])[0]
+    result = translator.translate(["ban der " * 100, "", "ban."])
+    assert len(result[0].split()) > 100 and result[1] == "" and result[2] == translator.translate(["ban."])[0]
     assert translator.translate(["x" * 1000]), "even one without a space"
 
 
@@ -97,9 +97,9 @@ def test_a_shortlist_is_used_where_there_is_one(tmp_path, exported_model):
     bound, off = Translator(path, threads=1), Translator(path, threads=1, shortlist=False)
     assert bound.shortlist and not off.shortlist
     assert off.translate(texts) == free.translate(texts)
-    for found in (bound.translate(texts), bound.translate(texts, 1, 3), list(bound.stream(iter(texts)))):
-        assert set("".join(found)) <= set(" .a⁇")
-    assert {piece for found in bound.hypotheses(texts) for piece in found[0].tokens} <= {"▁", ".", "a", "<unk>"}
+    for result in (bound.translate(texts), bound.translate(texts, 1, 3), list(bound.stream(iter(texts)))):
+        assert set("".join(result)) <= set(" .a⁇")
+    assert {piece for result in bound.hypotheses(texts) for piece in result[0].tokens} <= {"▁", ".", "a", "<unk>"}
     assert Translator(path, shortlist=True).translate(texts) == bound.translate(texts)
     (path / "vmap.txt").unlink()
     with pytest.raises(UserError, match=r"vmap\.txt is missing"):
@@ -122,23 +122,23 @@ def test_attention_is_that_of_the_model(trained_model, exported_model, shared_to
     if prefix:
         facts = json.loads((place / "distilmt.json").read_text())
         (place / "distilmt.json").write_text(json.dumps(facts | {"target_prefix": prefix}))
-    text, said = (side[0] for side in toy.pairs(1, seed=94))
-    [words] = Translator(place, threads=1).attention([text], [said])
-    assert [said[a:b] for (a, b), _ in words] == said.split()
+    text, output = (side[0] for side in toy.pairs(1, seed=94))
+    [words] = Translator(place, threads=1).attention([text], [output])
+    assert [output[a:b] for (a, b), _ in words] == output.split()
     source = shared_tokenizer.source.encode([text])[0]
-    pieces = shared_tokenizer.target.encode([said])[0][:-1]
+    pieces = shared_tokenizer.target.encode([output])[0][:-1]
     before = [shared_tokenizer.target.tokens.index(prefix)] if prefix else []
     given = torch.tensor([[model.config.decoder_start_token_id, *before, *pieces]])
     with torch.no_grad():
-        wanted = (
+        expected = (
             model(input_ids=torch.tensor([source]), decoder_input_ids=given, output_attentions=True)
             .cross_attentions[-1][0]
             .mean(0)
         )
-    rows = iter(wanted[len(before) : -1])
+    rows = iter(expected[len(before) : -1])
     for (a, b), shares in words:
         assert text.startswith("".join(text[c:d] for (c, d), _ in shares)[:5]), "pieces stand where they are told to"
-        count = len(shared_tokenizer.target.encode([said[a:b]])[0]) - 1
+        count = len(shared_tokenizer.target.encode([output[a:b]])[0]) - 1
         own = torch.stack([next(rows) for _ in range(count)]).mean(0)
         assert [share for _, share in shares] == pytest.approx(own[:-1].tolist(), abs=1e-4)
     assert next(rows, None) is None
@@ -147,18 +147,18 @@ def test_attention_is_that_of_the_model(trained_model, exported_model, shared_to
 def test_attention_knows_places_in_any_script(split_tokenizer, tmp_path):
     export(new_network(toy.MICRO, split_tokenizer, 0.0, 1), split_tokenizer, tmp_path / "model", "int8")
     translator = Translator(tmp_path / "model", threads=1)
-    text, said = (side[0] for side in toy.pairs(1, seed=94, chinese=True))
+    text, output = (side[0] for side in toy.pairs(1, seed=94, chinese=True))
     texts = [text, "é ban “der”", "", "ban", "ban " * 100, "ban"]
-    found = translator.attention(texts, [said, "山水 q火。", said, "", said, said * 60])
-    assert [bool(words) for words in found] == [True, True, False, False, False, False]
-    assert "".join(said[a:b] for (a, b), _ in found[0]) == said and len(found[0]) > 2
-    for text, words in zip(texts, found, strict=True):
+    result = translator.attention(texts, [output, "山水 q火。", output, "", output, output * 60])
+    assert [bool(words) for words in result] == [True, True, False, False, False, False]
+    assert "".join(output[a:b] for (a, b), _ in result[0]) == output and len(result[0]) > 2
+    for text, words in zip(texts, result, strict=True):
         for _, shares in words:
             assert "".join(text[a:b] for (a, b), _ in shares) == text
             assert 0 <= sum(share for _, share in shares) <= 1.001
 
 
-def test_another_tokenizer_tells_no_attention(exported_model, monkeypatch):
+def test_another_tokenizer_reports_no_attention(exported_model, monkeypatch):
     translator = Translator(exported_model, threads=1)
     monkeypatch.setattr(translator, "tokenizer", None)
     assert translator.attention(["ban"], ["nota"]) == [[]]
@@ -195,7 +195,7 @@ def test_a_vocabulary_that_is_not_the_models_is_one_line(exported_model, tmp_pat
         translator.attention(["ban."], ["ban."])
 
 
-def test_a_step_of_a_run_is_told_the_runs_name(exported_model, tmp_path):
+def test_a_step_of_a_run_is_reported_the_runs_name(exported_model, tmp_path):
     shutil.copytree(exported_model, tmp_path / "run" / "exports" / "student")
     (tmp_path / "run" / "student").mkdir()
     assert export_hint(tmp_path / "run" / "student") == f"name the run that it is a step of, {tmp_path / 'run'}"

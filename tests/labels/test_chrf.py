@@ -12,8 +12,8 @@ TEXTS = st.lists(st.text(alphabet="abc ä狗.\u00a0", max_size=12), min_size=1, 
 @given(TEXTS, TEXTS)
 def test_equals_sacrebleu(hypotheses, references):
     metric = CHRF()
-    wanted = [[metric.sentence_score(h, [r]).score for r in references] for h in hypotheses]
-    np.testing.assert_allclose(pairwise_chrf(hypotheses, references), wanted, atol=1e-9)
+    expected = [[metric.sentence_score(h, [r]).score for r in references] for h in hypotheses]
+    np.testing.assert_allclose(pairwise_chrf(hypotheses, references), expected, atol=1e-9)
 
 
 def test_by_hand():

@@ -28,7 +28,7 @@ def test_a_teacher_of_no_use_is_refused(messages):
 
 
 @pytest.mark.parametrize(("dropped", "loud"), [(0, False), (30, False), (31, True), (99, True)])
-def test_many_dropped_hypotheses_are_told(messages, dropped, loud):
+def test_many_dropped_hypotheses_are_reported(messages, dropped, loud):
     check_dropped(labels(100, dropped), 0.5)
     assert bool(messages) == loud
 
@@ -47,7 +47,7 @@ def damage(path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["missing", "cut", "empty", "flipped"])
-def test_a_damaged_shard_is_found(finished_run, tmp_path, how):
+def test_a_damaged_shard_is_detected(finished_run, tmp_path, how):
     store = shutil.copytree(finished_run / "labels", tmp_path / "labels")
     assert LabelStore(store).damaged() == []
     damage(store / "shard-00001.parquet", how)

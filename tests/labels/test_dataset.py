@@ -50,25 +50,25 @@ def hypotheses(shared_tokenizer):
 
 @pytest.mark.parametrize("scored", ["both", "hypothesis", "reference", "none"])
 def test_a_store_becomes_a_training_set(tmp_path, shared_tokenizer, hypotheses, scored):
-    found = load_label_dataset(
+    result = load_label_dataset(
         written(tmp_path, shared_tokenizer, hypotheses, scored), shared_tokenizer, LabelConfig(), 64
     )
-    assert found.hypothesis.usable.tolist() == [True, False, False, False, False, True]
-    assert sum(found.dropped.values()) == 4 and found.dropped["empty"] == 2
-    assert found.reference.usable.all() and len(found.source) == 6
+    assert result.hypothesis.usable.tolist() == [True, False, False, False, False, True]
+    assert sum(result.dropped.values()) == 4 and result.dropped["empty"] == 2
+    assert result.reference.usable.all() and len(result.source) == 6
     encoded = shared_tokenizer.target.encode(TARGETS)
     for i in range(6):
         rows = np.array([i])
-        source = found.source.flat[found.source.positions(rows)].tolist()
+        source = result.source.flat[result.source.positions(rows)].tolist()
         assert source == shared_tokenizer.source.encode([SOURCES[i]])[0]
-        assert found.reference.tokens.flat[found.reference.tokens.positions(rows)].tolist() == encoded[i]
+        assert result.reference.tokens.flat[result.reference.tokens.positions(rows)].tolist() == encoded[i]
         if hypotheses[i]:
-            at = found.hypothesis.tokens.positions(rows)
-            assert found.hypothesis.tokens.flat[at].tolist() == hypotheses[i]
+            at = result.hypothesis.tokens.positions(rows)
+            assert result.hypothesis.tokens.flat[at].tolist() == hypotheses[i]
             if scored in ("both", "hypothesis"):
-                assert np.array_equal(found.hypothesis.top_ids[at], top(hypotheses[i])[0])
-    assert (found.hypothesis.top_ids is not None) == (scored in ("both", "hypothesis"))
-    assert (found.reference.top_ids is not None) == (scored in ("both", "reference"))
+                assert np.array_equal(result.hypothesis.top_ids[at], top(hypotheses[i])[0])
+    assert (result.hypothesis.top_ids is not None) == (scored in ("both", "hypothesis"))
+    assert (result.reference.top_ids is not None) == (scored in ("both", "reference"))
 
 
 @pytest.mark.parametrize("scored", ["both", "hypothesis", "reference"])
@@ -77,11 +77,11 @@ def test_every_kind_of_store_can_be_trained_on(tmp_path, shared_tokenizer, hypot
     from distilmt.models.architectures import new_model
     from distilmt.training.train_step import Stepper
 
-    found = load_label_dataset(
+    result = load_label_dataset(
         written(tmp_path, shared_tokenizer, hypotheses, scored), shared_tokenizer, LabelConfig(), 64
     )
     pad = shared_tokenizer.pad
-    data = TrainingSet(found.source, found.reference, found.hypothesis, pad, 0.5, 64)
+    data = TrainingSet(result.source, result.reference, result.hypothesis, pad, 0.5, 64)
     # A word at the very end of the vocabulary, as real text has.
     data.reference.tokens.flat[0] = pad - 1
     config = TrainingConfig(precision="fp32", max_steps=10, dropout=0.0)

@@ -19,25 +19,25 @@ TEXTS = toy.pairs(8, seed=4)[0]
 CONFIG = LabelConfig(beam_size=1, compute_type="float32", top_k=0)
 
 
-def said(*words, score=-1.0):
+def output(*words, score=-1.0):
     return Hypothesis(" ".join(words), list(words), score)
 
 
 @pytest.mark.parametrize(
-    ("found", "is_astray"),
+    ("result", "is_wrong"),
     [
         ([], False),
-        ([said("a", "b", "c")], False),
-        ([said("a", score=math.nan)], True),
-        ([said("a", score=-math.inf)], True),
-        ([said(*["a"] * 8)], False),
-        ([said("x", *["a"] * 9, "y")], True),
-        ([said("fine"), said(*["a", "b"] * 9)], True),
-        ([said(*["a"] * 5), said(*["a"] * 5)], False),  # a phrase does not go on from one hypothesis to the next
+        ([output("a", "b", "c")], False),
+        ([output("a", score=math.nan)], True),
+        ([output("a", score=-math.inf)], True),
+        ([output(*["a"] * 8)], False),
+        ([output("x", *["a"] * 9, "y")], True),
+        ([output("fine"), output(*["a", "b"] * 9)], True),
+        ([output(*["a"] * 5), output(*["a"] * 5)], False),  # a phrase does not go on from one hypothesis to the next
     ],
 )
-def test_answers_that_are_no_numbers_or_loop(found, is_astray):
-    assert is_degenerate(found, 8) == is_astray
+def test_responses_that_are_no_numbers_or_loop(result, is_wrong):
+    assert is_degenerate(result, 8) == is_wrong
 
 
 def pointing(directory, shared_tokenizer, **named):
@@ -45,7 +45,9 @@ def pointing(directory, shared_tokenizer, **named):
     return LabelingTask(directory, shared_tokenizer, CONFIG, *PAIR, needs_top_k=False, endpoint=EndpointConfig())
 
 
-def test_a_narrow_type_that_goes_astray_is_asked_again_in_float32(tmp_path, trained_model, exported_model, monkeypatch):
+def test_degenerate_output_of_a_narrow_type_is_decoded_again_in_float32(
+    tmp_path, trained_model, exported_model, monkeypatch
+):
     """No processor here overflows in 16 bits: half of the narrow outputs get a score that is no number."""
     task = LabelingTask(
         trained_model,
@@ -60,18 +62,18 @@ def test_a_narrow_type_that_goes_astray_is_asked_again_in_float32(tmp_path, trai
 
     def with_nan(sources, options):
         n_best_lists = translate(sources, options)
-        n_best_lists[::2] = [[said("x", score=math.nan)] for _ in n_best_lists[::2]]
+        n_best_lists[::2] = [[output("x", score=math.nan)] for _ in n_best_lists[::2]]
         return n_best_lists
 
     monkeypatch.setattr(narrow, "hypotheses", with_nan)
-    found = ensemble.translate(TEXTS)
+    result = ensemble.translate(TEXTS)
     exact = Translator(exported_model).hypotheses(TEXTS, DecodingOptions(beam_size=1))
-    assert [row[0].text for row in found[::2]] == [row[0].text for row in exact[::2]]
+    assert [row[0].text for row in result[::2]] == [row[0].text for row in exact[::2]]
     assert ensemble.decoded_again == 4
     assert (tmp_path / "teacher-float32" / "model.bin").exists()
 
 
-def test_a_float32_teacher_is_asked_once(tmp_path, trained_model):
+def test_a_float32_teacher_is_requested_once(tmp_path, trained_model):
     task = LabelingTask(trained_model, tokenizers.load(trained_model), CONFIG, *PAIR, needs_top_k=False)
     ensemble = TeacherEnsemble(task, tmp_path)
     assert len(ensemble.translate(TEXTS)) == 8 and ensemble.decoded_again == 0
@@ -81,16 +83,16 @@ def test_a_float32_teacher_is_asked_once(tmp_path, trained_model):
 def test_several_models_from_outside_are_pooled(tmp_path, exported_model, shared_tokenizer):
     job = pointing(tmp_path / "run" / "teacher", shared_tokenizer, path=str(exported_model))
     job = replace(job, config=replace(CONFIG, ensemble=[str(exported_model)]))
-    found = TeacherEnsemble(job, tmp_path / "labels").translate(TEXTS)
+    result = TeacherEnsemble(job, tmp_path / "labels").translate(TEXTS)
     alone = Translator(exported_model).hypotheses(TEXTS, DecodingOptions(beam_size=1))
-    assert [[h.text for h in row] for row in found] == [[row[0].text] * 2 for row in alone]
+    assert [[h.text for h in row] for row in result] == [[row[0].text] * 2 for row in alone]
 
 
-def test_a_program_answers_from_what_is_kept_unless_a_worker_asks(tmp_path, shared_tokenizer):
+def test_a_program_responses_from_what_is_preserved_unless_a_worker_requests(tmp_path, shared_tokenizer):
     job = pointing(tmp_path / "run" / "teacher", shared_tokenizer, command="tr a-z A-Z")
-    speakers = TeacherEnsemble(job, tmp_path / "labels")
-    assert isinstance(speakers.models[0], RemoteTeacher) and speakers.models[0].cache is not None
-    assert [row[0].text for row in speakers.translate(TEXTS)] == [text.upper() for text in TEXTS]
+    translators = TeacherEnsemble(job, tmp_path / "labels")
+    assert isinstance(translators.models[0], RemoteTeacher) and translators.models[0].cache is not None
+    assert [row[0].text for row in translators.translate(TEXTS)] == [text.upper() for text in TEXTS]
     assert (tmp_path / "run" / "responses.sqlite").exists()
     away = TeacherEnsemble(replace(job, cores=1), tmp_path / "elsewhere")
     assert away.models[0].cache is None

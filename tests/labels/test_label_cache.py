@@ -52,34 +52,34 @@ def before(tmp_path_factory, trained_model):
     return directory
 
 
-def test_only_what_is_new_is_asked(before, trained_model, tmp_path, monkeypatch):
-    asked = []
+def test_only_what_is_new_is_requested(before, trained_model, tmp_path, monkeypatch):
+    requests = []
 
     def counted(self, table):
-        asked.extend(table["id"].to_pylist())
+        requests.extend(table["id"].to_pylist())
         return whole(self, table)
 
     whole = Labeler.label
     monkeypatch.setattr(Labeler, "label", counted)
-    wanted = list(range(35))
-    found = label(sentences(wanted, changed=[5]), job(trained_model), tmp_path, before, tmp_path / "missing")
+    expected = list(range(35))
+    result = label(sentences(expected, changed=[5]), job(trained_model), tmp_path, before, tmp_path / "missing")
     there = {"s31", "s2", "s8", "s1", "s20", "s22", "s23", "s24", "s25", "s26", "s3"}
-    assert set(asked) == {f"s{i}" for i in wanted} - there and len(asked) == 24
-    assert (found["sentences"], found["reused"]) == (35, 11) and found["seconds_per_sentence"] > 0
+    assert set(requests) == {f"s{i}" for i in expected} - there and len(requests) == 24
+    assert (result["sentences"], result["reused"]) == (35, 11) and result["seconds_per_sentence"] > 0
     store = LabelStore(tmp_path)
     store.check()
-    assert store.ids() == [f"s{i}" for i in wanted]
-    told, old = rows(tmp_path), rows(before)
-    assert all(told[i] == old[i] for i in there) and told["s5"]["source"] != old["s5"]["source"]
+    assert store.ids() == [f"s{i}" for i in expected]
+    message, old = rows(tmp_path), rows(before)
+    assert all(message[i] == old[i] for i in there) and message["s5"]["source"] != old["s5"]["source"]
     for kind in ("hypothesis", "reference"):
         arrays = store.arrays(kind)
         assert arrays.top_ids.shape == (len(arrays.tokens), 4) and np.isfinite(arrays.top_logprobs).all()
 
 
-def test_nothing_is_asked_where_all_is_there(before, trained_model, tmp_path, monkeypatch):
+def test_nothing_is_requested_where_all_is_there(before, trained_model, tmp_path, monkeypatch):
     monkeypatch.setattr(Labeler, "__init__", None)
-    found = label(sentences([1, 2, 3]), job(trained_model), tmp_path, before)
-    assert found == {"sentences": 3, "shards": 1, "reused": 3, "seconds_per_sentence": None}
+    result = label(sentences([1, 2, 3]), job(trained_model), tmp_path, before)
+    assert result == {"sentences": 3, "shards": 1, "reused": 3, "seconds_per_sentence": None}
     assert rows(tmp_path) == {i: row for i, row in rows(before).items() if i in ("s1", "s2", "s3")}
 
 

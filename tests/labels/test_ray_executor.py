@@ -31,8 +31,8 @@ def test_without_ray_the_extra_is_named(tmp_path, trained_model, monkeypatch):
 def test_nothing_left_to_do_needs_no_cluster(tmp_path, trained_model, monkeypatch):
     label(sentences(12), job(trained_model, replace(ON_RAY, executor="local")), tmp_path)
     monkeypatch.setitem(sys.modules, "ray", None)
-    found = label(sentences(12), job(trained_model, ON_RAY), tmp_path)
-    assert (found["sentences"], found["shards"]) == (12, 2)
+    result = label(sentences(12), job(trained_model, ON_RAY), tmp_path)
+    assert (result["sentences"], result["shards"]) == (12, 2)
 
 
 def test_a_machine_with_other_versions_is_refused():
@@ -57,7 +57,7 @@ def test_two_workers_label_as_one_process(tmp_path, trained_model):
 
 
 @pytest.mark.slow
-def test_a_dead_workers_shard_is_labelled_again_and_what_cannot_be_used_is_told(tmp_path, trained_model):
+def test_a_dead_workers_shard_is_labelled_again_and_what_cannot_be_used_is_reported(tmp_path, trained_model):
     ray = pytest.importorskip("ray")
     label(sentences(), job(trained_model, replace(ON_RAY, executor="local")), tmp_path / "here")
     killed: list[int] = []
@@ -73,8 +73,8 @@ def test_a_dead_workers_shard_is_labelled_again_and_what_cannot_be_used_is_told(
                     break
 
     with ray_executor.connected(replace(ON_RAY, ray_address="local")):
-        for change, told in (({"num_cpus": 99}, "no machine .* has 99 cores"), ({"num_gpus": 1.5}, "an integer")):
-            with pytest.raises(UserError, match=told):
+        for change, message in (({"num_cpus": 99}, "no machine .* has 99 cores"), ({"num_gpus": 1.5}, "an integer")):
+            with pytest.raises(UserError, match=message):
                 label(sentences(12), job(trained_model, replace(ON_RAY, **change)), tmp_path / "refused")
         over = threading.Event()
         thread = threading.Thread(target=kill)

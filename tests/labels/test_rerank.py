@@ -67,7 +67,7 @@ def test_chosen_ones_stand_first_with_their_own_words(candidates, trained_model,
     result = rerank(candidates, config, job(trained_model, config), score, tmp_path)
     store = LabelStore(tmp_path)
     store.check()
-    changed, asker = 0, Labeler(job(trained_model, replace(config, num_hypotheses=0)), tmp_path)
+    changed, labeler = 0, Labeler(job(trained_model, replace(config, num_hypotheses=0)), tmp_path)
     for before, after in zip(rows(candidates), rows(store), strict=True):
         texts = [text for text, _, _ in before.hypotheses]
         if way == "mbr":
@@ -77,7 +77,7 @@ def test_chosen_ones_stand_first_with_their_own_words(candidates, trained_model,
         assert after.id == before.id and after.hypotheses[0] == before.hypotheses[expected]
         assert sorted(after.hypotheses) == sorted(before.hypotheses)
         changed += expected > 0
-        (words,) = asker.score_top_k([before.source], [after.hypotheses[0][1]])
+        (words,) = labeler.score_top_k([before.source], [after.hypotheses[0][1]])
         np.testing.assert_allclose(after.top[1].astype(float), words[1].astype(float), atol=0.02)
     assert result == {"sentences": 35, "changed": changed, "kept": 35} and changed > 0
     assert not list(tmp_path.glob("teacher-*"))  # nothing was exported, so nothing was decoded
@@ -89,18 +89,18 @@ def test_several_of_a_sentence_are_rows_of_their_own(candidates, trained_model, 
     result = rerank(candidates, config, job(trained_model, config), score, tmp_path)
     store = LabelStore(tmp_path)
     store.check()
-    asker, found = Labeler(job(trained_model, replace(config, num_hypotheses=0)), tmp_path), rows(store)
-    assert result["kept"] == len(found) > 70
+    labeler, actual = Labeler(job(trained_model, replace(config, num_hypotheses=0)), tmp_path), rows(store)
+    assert result["kept"] == len(actual) > 70
     for before in rows(candidates):
         texts = [text for text, _, _ in before.hypotheses]
         order = mbr_ranking(texts, score) if way == "mbr" else range(len(texts))
-        wanted = list(dict.fromkeys(texts[i] for i in order))[:3]
-        own = [row for row in found if row.id.split("#")[0] == before.id]
-        assert [row.hypotheses[0][0] for row in own] == wanted
-        assert [row.id for row in own] == [before.id, f"{before.id}#2", f"{before.id}#3"][: len(wanted)]
+        target_value = list(dict.fromkeys(texts[i] for i in order))[:3]
+        own = [row for row in actual if row.id.split("#")[0] == before.id]
+        assert [row.hypotheses[0][0] for row in own] == target_value
+        assert [row.id for row in own] == [before.id, f"{before.id}#2", f"{before.id}#3"][: len(target_value)]
         assert {(row.source, row.reference) for row in own} == {(before.source, before.reference)}
         for row in own:
-            (words,) = asker.score_top_k([row.source], [row.hypotheses[0][1]])
+            (words,) = labeler.score_top_k([row.source], [row.hypotheses[0][1]])
             np.testing.assert_allclose(row.top[1].astype(float), words[1].astype(float), atol=0.02)
 
 
@@ -133,21 +133,21 @@ def test_the_other_direction_scores_what_was_chosen(candidates, trained_model, b
         with torch.no_grad():
             start = torch.tensor([[tokenizer.pad, *source[:-1]]])
             logits = model(input_ids=torch.tensor([hypothesis]), decoder_input_ids=start).logits[0, :, :-1]
-        wanted = logits.log_softmax(-1).gather(1, torch.tensor(source)[:, None]).mean()
-        assert row.reverse == pytest.approx(float(wanted), abs=1e-3)
+        target_value = logits.log_softmax(-1).gather(1, torch.tensor(source)[:, None]).mean()
+        assert row.reverse == pytest.approx(float(target_value), abs=1e-3)
     assert 0 < missing < 35
 
 
 def test_a_run_without_the_least_likely(tmp_path, backwards):
     labels = {"backward_model": str(backwards), "backward_keep_fraction": 0.5}
     config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, labels=labels))
-    found = commands.distilmt("train-student", config, "--quiet")
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    process = commands.distilmt("train-student", config, "--quiet")
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     dropped = json.loads((tmp_path / "run" / "student" / "step.json").read_text())["result"]["hypotheses_dropped"]
     assert dropped["reverse"] > 50
 
 
-def test_more_than_there_are_cannot_be_kept(tmp_path):
+def test_more_than_there_are_cannot_be_preserved(tmp_path):
     labels = {"n_best": 3, "num_hypotheses": 2}
     config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, labels=labels))
     with pytest.raises(UserError, match=r"labels\.n_best is 3"):
@@ -173,7 +173,7 @@ def test_one_candidate_is_no_choice(tmp_path):
 def test_a_run_with_a_choice(tmp_path):
     labels = {"rerank": "oracle", "num_hypotheses": 2}
     config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, labels=labels))
-    found = commands.distilmt("run", config, "--quiet")
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    process = commands.distilmt("run", config, "--quiet")
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     assert ".oracle-chrf" in (tmp_path / "run" / "report.html").read_text()
     assert (tmp_path / "run" / "selection" / "step.json").exists()

@@ -90,13 +90,13 @@ def test_distances_to_the_reference():
 def test_copies_and_distant_ones_are_dropped():
     texts = SentenceTexts(["go on now"] * 4, ["geh nun weiter"] * 4, ["go on now", "geh nun weiter", "ach", "geh nun"])
     arguments = *ragged([[1, 2, 0]] * 4), np.array([3] * 4)
-    for config, kept, reasons in (
+    for config, remaining, reasons in (
         (LabelConfig(max_ter=60), [False, True, False, True], {"copy": 1, "distant": 1}),
         (LabelConfig(drop_identical=False), [True] * 4, {}),
         (LabelConfig(), [False, True, True, True], {"copy": 1}),
     ):
         keep, dropped = filter_hypotheses(*arguments, config, 100, texts)
-        assert keep.tolist() == kept and dropped == reasons
+        assert keep.tolist() == remaining and dropped == reasons
 
 
 def test_the_least_likely_are_dropped():

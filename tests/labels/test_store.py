@@ -49,7 +49,7 @@ def test_arrays_are_flat_and_belong_to_the_best_hypothesis(store):
 
 
 @pytest.mark.parametrize("unasked", ["a row", "a shard"])
-def test_a_teacher_that_was_not_asked_counts_as_certain(tmp_path, unasked):
+def test_a_teacher_that_was_not_requested_counts_as_certain(tmp_path, unasked):
     silent = row(2)
     silent.top = None
     silent.hypotheses = [("text", [97, 98, 0], -1.0)]
@@ -62,7 +62,7 @@ def test_a_teacher_that_was_not_asked_counts_as_certain(tmp_path, unasked):
     assert ids.max() < 99 and all(len(set(line)) == K for line in ids.tolist())
 
 
-def test_nobody_asked_and_no_hypotheses(tmp_path):
+def test_no_teacher_and_no_hypotheses(tmp_path):
     rows = [LabelRow("a", "x", None, []), LabelRow("b", "y", None, [("t", [4, 0], -1.0)])]
     store = write(tmp_path, [rows])
     arrays = store.arrays("hypothesis")
@@ -94,19 +94,19 @@ row_of = st.tuples(text, st.none() | text, st.lists(st.tuples(text, tokens_of), 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.lists(row_of, min_size=1, max_size=4), max_size=3))
 def test_round_trip(shards):
-    made, number = [], 0
+    instance, number = [], 0
     for shard in shards:
         rows = []
-        for source, reference, found, asked in shard:
-            top = words(found[0][1], number) if found and asked else None
-            hypotheses = [(t, ids, -1.5) for t, ids in found]
+        for source, reference, result, requests in shard:
+            top = words(result[0][1], number) if result and requests else None
+            hypotheses = [(t, ids, -1.5) for t, ids in result]
             rows.append(LabelRow(f"{number}", source, reference, hypotheses, top))
             number += 1
-        made.append(rows)
+        instance.append(rows)
     with tempfile.TemporaryDirectory() as directory:
-        store = write(Path(directory) / "labels", made)
+        store = write(Path(directory) / "labels", instance)
         store.check()
-        flat = [r for rows in made for r in rows]
+        flat = [r for rows in instance for r in rows]
         assert store.ids() == [r.id for r in flat]
         assert store.column("source") == [r.source for r in flat]
         assert store.column("reference") == [r.reference for r in flat]
@@ -188,7 +188,7 @@ def test_rows_and_manifest_must_agree(store):
             LabelStore(store.directory).check()
 
 
-def test_an_id_that_is_there_twice_is_found(tmp_path):
+def test_an_id_that_is_there_twice_is_detected(tmp_path):
     with pytest.raises(UserError, match="'id-1' occurs more than once"):
         write(tmp_path, [[row(1)], [row(2), row(1)]]).check()
 

@@ -89,13 +89,13 @@ def test_parts_together_are_the_whole(sizes, parts):
                 split(store, place / "out", by_row_boundaries(boundaries), parts)
             return
         counts = split(store, place / "out", by_row_boundaries(boundaries), parts)
-        found = [LabelStore(place / "out" / f"part-{i + 1}") for i in range(parts)]
-        assert counts == [part.rows for part in found] and max(counts) - min(counts) <= 1
-        assert [r for part in found for r in table_of(part)] == table_of(store)
-        for part in found:
+        result = [LabelStore(place / "out" / f"part-{i + 1}") for i in range(parts)]
+        assert counts == [part.rows for part in result] and max(counts) - min(counts) <= 1
+        assert [r for part in result for r in table_of(part)] == table_of(store)
+        for part in result:
             part.check()
         if parts > 1:
-            merge(found, place / "again")
+            merge(result, place / "again")
             assert table_of(LabelStore(place / "again")) == table_of(store)
 
 
@@ -110,20 +110,20 @@ def test_split_by_ids(stores, tmp_path):
 
 
 def test_what_a_store_holds(stores):
-    found = describe(stores[0])
+    result = describe(stores[0])
     files = sum(path.stat().st_size for path in stores[0].directory.glob("*.parquet"))
-    assert found["rows"] == 3 and found["shards"] == 2 and found["hypotheses"] == 6 and found["bytes"] == files
-    assert found["tokens"] == stores[0].token_count() == 2 + 3 + 4 + 3 * 2
-    assert found["teacher"] == "t" and found["decoding"] == {"beam_size": 4} and found["complete"] is True
+    assert result["rows"] == 3 and result["shards"] == 2 and result["hypotheses"] == 6 and result["bytes"] == files
+    assert result["tokens"] == stores[0].token_count() == 2 + 3 + 4 + 3 * 2
+    assert result["teacher"] == "t" and result["decoding"] == {"beam_size": 4} and result["complete"] is True
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.lists(st.sampled_from([f"id-{i}" for i in range(30)]), max_size=6), max_size=4))
 def test_ids_that_are_there_twice(tables):
     flat = [i for ids in tables for i in ids]
-    found = first_duplicate_id(lambda: (pa.table({"id": pa.array(ids, pa.string())}) for ids in tables))
-    assert (found is None) == (len(set(flat)) == len(flat))
-    assert found is None or flat.count(found) > 1
+    result = first_duplicate_id(lambda: (pa.table({"id": pa.array(ids, pa.string())}) for ids in tables))
+    assert (result is None) == (len(set(flat)) == len(flat))
+    assert result is None or flat.count(result) > 1
 
 
 def test_two_ids_with_one_hash_are_two(monkeypatch):

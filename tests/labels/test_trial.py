@@ -70,7 +70,7 @@ def test_a_program_without_translations_stops_the_labels(tmp_path, shared_tokeni
     assert LabelStore(tmp_path / "labels", unfinished=True).rows == 60  # none of 300 is made behind them
 
 
-def test_a_large_shard_is_judged_before_it_is_made(tmp_path, shared_tokenizer):
+def test_a_large_shard_is_judged_before_it_is_created(tmp_path, shared_tokenizer):
     config = LabelConfig(top_k=0, score_on="hypothesis", shard_size=1000)
     job = job_of(tmp_path / "teacher", shared_tokenizer, config, program("'ba ' * 12"))
     with pytest.raises(UserError, match="100 of the teacher's first 100"):
@@ -140,21 +140,21 @@ def test_a_small_experiment_that_learns_from_references_goes_on(tmp_path, shared
     assert messages[0].startswith("warning: 60 of the teacher's first 60 hypotheses are unusable")
 
 
-def test_what_a_server_answered_is_in_the_record(tmp_path, shared_tokenizer, messages, server):
-    def answer(path, body):
+def test_the_responses_of_a_server_are_in_the_record(tmp_path, shared_tokenizer, messages, server):
+    def response(path, body):
         text = body["messages"][0]["content"].rpartition("\n")[2]
         content = {"0": "", "1": f'"{text[::-1]}"', "2": "I'm sorry, I cannot translate this."}
         reason = "length" if len(text) % 5 == 3 else "stop"
         choice = {"message": {"content": content.get(str(len(text) % 5), text[::-1])}, "finish_reason": reason}
         return 200, {"choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
 
-    server.answer = answer
+    server.response = response
     teacher = TeacherConfig(url=server.url + "/v1", endpoint=EndpointConfig(model="m", max_concurrency=2))
     job = job_of(tmp_path / "teacher", shared_tokenizer, SMALL, teacher)
     record = label(job, tmp_path / "labels", 40)
     lengths = [len(text) % 5 for text in dict.fromkeys(sentences(40)["source"].to_pylist())]
     expected = {"empty": 0, "cleaned": 1, "declined": 2, "cut_off": 3}
-    counts = {kind: lengths.count(rest) for kind, rest in expected.items()}
+    counts = {kind: lengths.count(remainder) for kind, remainder in expected.items()}
     assert all(counts.values()) and {kind: record["usage"][kind] for kind in expected} == counts
     assert record["usage"]["requests"] == len(lengths)
     line = messages[-1]
@@ -165,7 +165,7 @@ def test_what_a_server_answered_is_in_the_record(tmp_path, shared_tokenizer, mes
 
 @pytest.fixture
 def server():
-    made = ScriptedServer()
-    yield made
-    made.http.shutdown()
-    made.http.server_close()
+    instance = ScriptedServer()
+    yield instance
+    instance.http.shutdown()
+    instance.http.server_close()

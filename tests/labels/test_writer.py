@@ -21,8 +21,10 @@ from distilmt.utils.errors import UserError
 @pytest.fixture(scope="module")
 def store(tmp_path_factory, trained_model):
     directory = tmp_path_factory.mktemp("labels")
-    found = label(sentences(), job(trained_model), directory)
-    assert (found["sentences"], found["shards"], found["reused"]) == (35, 4, 0) and found["seconds_per_sentence"] > 0
+    result = label(sentences(), job(trained_model), directory)
+    assert (result["sentences"], result["shards"], result["reused"]) == (35, 4, 0) and result[
+        "seconds_per_sentence"
+    ] > 0
     return directory
 
 
@@ -43,10 +45,10 @@ def job_fingerprint(store):
 
 def test_hypotheses_are_the_translators(store, exported_model, shared_tokenizer):
     ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.tokens)}
-    said = Translator(exported_model).hypotheses(
+    output = Translator(exported_model).hypotheses(
         sentences()["source"].to_pylist(), DecodingOptions(beam_size=3, num_hypotheses=2)
     )
-    for row, hypotheses in zip(rows(store), said, strict=True):
+    for row, hypotheses in zip(rows(store), output, strict=True):
         assert [h["text"] for h in row["hypotheses"]] == [h.text for h in hypotheses]
         assert [h["tokens"] for h in row["hypotheses"]] == [[*(ids[t] for t in h.tokens), 0] for h in hypotheses]
         assert [h["score"] for h in row["hypotheses"]] == pytest.approx([h.score for h in hypotheses], abs=1e-4)
@@ -78,19 +80,19 @@ def test_words_stand_at_every_position(store, trained_model, shared_tokenizer):
 
 def test_references_are_tokenised(store, shared_tokenizer):
     for row in rows(store):
-        wanted = shared_tokenizer.target.encode([row["reference"]])[0] if row["reference"] else []
-        assert (row["reference_tokens"] or []) == wanted
+        expected = shared_tokenizer.target.encode([row["reference"]])[0] if row["reference"] else []
+        assert (row["reference_tokens"] or []) == expected
 
 
 @pytest.mark.parametrize("score_on", ["hypothesis", "reference"])
-def test_only_what_was_asked_for_is_scored(tmp_path, trained_model, score_on):
+def test_only_what_was_requested_is_scored(tmp_path, trained_model, score_on):
     label(sentences(12), job(trained_model, replace(CONFIG, score_on=score_on)), tmp_path)
     for row in rows(tmp_path):
         assert bool(row["top_ids"]) == (score_on == "hypothesis")
         assert bool(row["reference_top_ids"]) == (score_on == "reference" and row["reference"] is not None)
 
 
-def test_a_teacher_that_is_asked_for_words_only_translates_nothing(tmp_path, trained_model, monkeypatch):
+def test_a_teacher_that_is_requested_words_only_translates_nothing(tmp_path, trained_model, monkeypatch):
     monkeypatch.setattr(ensemble, "load_translation_model", None)
     label(sentences(12), job(trained_model, replace(CONFIG, num_hypotheses=0, score_on="reference")), tmp_path)
     LabelStore(tmp_path).check()
@@ -98,9 +100,9 @@ def test_a_teacher_that_is_asked_for_words_only_translates_nothing(tmp_path, tra
         assert row["hypotheses"] == [] and not row["top_ids"]
         assert bool(row["reference_top_ids"]) == (row["reference"] is not None)
     config = replace(CONFIG, num_hypotheses=0)
-    found = load_label_dataset(LabelStore(tmp_path), tokenizers.load(trained_model), config, 64)
-    assert not found.hypothesis.usable.any() and found.dropped == {}
-    assert found.reference.usable.sum() == 11 and len(found.reference.top_ids) == len(found.reference.tokens.flat)
+    result = load_label_dataset(LabelStore(tmp_path), tokenizers.load(trained_model), config, 64)
+    assert not result.hypothesis.usable.any() and result.dropped == {}
+    assert result.reference.usable.sum() == 11 and len(result.reference.top_ids) == len(result.reference.tokens.flat)
 
 
 def test_without_words(tmp_path, trained_model):
@@ -110,7 +112,7 @@ def test_without_words(tmp_path, trained_model):
     assert all(not row["top_ids"] and row["hypotheses"] for row in rows(tmp_path))
 
 
-def test_a_second_call_asks_nobody(tmp_path, trained_model, monkeypatch):
+def test_a_second_call_requests_nothing(tmp_path, trained_model, monkeypatch):
     label(sentences(12), job(trained_model), tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.glob("*.parquet")}
     monkeypatch.setattr(writer, "Labeler", None)
@@ -137,11 +139,13 @@ def test_a_killed_labelling_goes_on_where_it_stood(tmp_path, trained_model, stor
     program = textwrap.dedent(_PROGRAM).format(teacher=str(trained_model), directory=str(tmp_path))
     process = Process(program=program).completed()
     assert process.returncode == -signal.SIGKILL, process.stderr.decode()[-2000:]
-    asked = []
-    ask = writer.Labeler.label
-    monkeypatch.setattr(writer.Labeler, "label", lambda self, t: asked.extend(t["id"].to_pylist()) or ask(self, t))
+    requests = []
+    request = writer.Labeler.label
+    monkeypatch.setattr(
+        writer.Labeler, "label", lambda self, t: requests.extend(t["id"].to_pylist()) or request(self, t)
+    )
     label(sentences(), job(trained_model), tmp_path)
-    assert asked == [f"s{i}" for i in range(20, 35)], "one shard is lost, and no other asked for again"
+    assert requests == [f"s{i}" for i in range(20, 35)], "one shard is lost, and no other asked for again"
     LabelStore(tmp_path).check()
     assert rows(tmp_path) == rows(store)
 
@@ -165,8 +169,8 @@ def test_a_teacher_with_other_pieces_gives_no_words(tmp_path, trained_model, exp
     label(sentences(12), job(tmp_path / "teacher", replace(CONFIG, top_k=0)), tmp_path / "labels")
     LabelStore(tmp_path / "labels").check()
     # Its own tokenizer says the same pieces here, so its words are ours.
-    said = [row["hypotheses"][0]["text"] for row in rows(tmp_path / "labels")]
-    assert said == Translator(exported_model).translate(sentences(12)["source"].to_pylist(), 3)
+    output = [row["hypotheses"][0]["text"] for row in rows(tmp_path / "labels")]
+    assert output == Translator(exported_model).translate(sentences(12)["source"].to_pylist(), 3)
 
 
 def test_sentences_longer_than_the_teacher_are_not_scored(tmp_path, trained_model):

@@ -20,8 +20,8 @@ def test_by_hand():
     """One head each: the teacher looks with (3/4, 1/4), the student evenly; the second query is padding."""
     teacher = torch.tensor([[[[math.log(3.0), 0.0, 7.0], [5.0, 1.0, 2.0]]]])
     apart = torch.tensor([[[[0.0, 0.0, 1.0], [1.0, 1.0, 1.0]]]]) * torch.finfo(torch.float32).min
-    found = attention_distance(torch.zeros_like(teacher), teacher, apart, torch.eye(1))
-    assert float(found) == pytest.approx(0.75 * math.log(1.5) + 0.25 * math.log(0.5))
+    result = attention_distance(torch.zeros_like(teacher), teacher, apart, torch.eye(1))
+    assert float(result) == pytest.approx(0.75 * math.log(1.5) + 0.25 * math.log(0.5))
 
 
 def test_heads_are_mixed_before_the_softmax():
@@ -38,15 +38,15 @@ def test_equals_the_definition_query_by_query(students, teachers, seed):
     mixture = scores(teachers, students, seed=seed + 2)
     allowed = scores(2, 1, 5, 5, seed=seed + 3) > -0.3
     apart = torch.zeros(2, 1, 5, 5, dtype=torch.float64).masked_fill(~allowed, LOWEST)
-    wanted = 0.0
+    expected = 0.0
     for row in range(2):
         for query in range(5):
             keys = allowed[row, 0, query]
             for head in range(teachers):
                 p = teacher[row, head, query][keys].softmax(0)
                 mixed = sum(mixture[head, s] * student[row, s, query] for s in range(students))
-                wanted += float((p * (p.log() - mixed[keys].log_softmax(0))).sum()) / teachers
-    assert float(attention_distance(student, teacher, apart, mixture)) == pytest.approx(wanted, abs=1e-9)
+                expected += float((p * (p.log() - mixed[keys].log_softmax(0))).sum()) / teachers
+    assert float(attention_distance(student, teacher, apart, mixture)) == pytest.approx(expected, abs=1e-9)
 
 
 def test_gradients():

@@ -47,9 +47,9 @@ def case(dtype: torch.dtype, scale: float = 1.0, seed: int = 0) -> tuple[list[to
     return tensors, TokenTargets(ids, top_ids, logprobs)
 
 
-def difference(found: torch.Tensor, expected: torch.Tensor) -> float:
-    assert found.shape == expected.shape
-    return ((found.double() - expected.double()).norm() / expected.double().norm()).item()
+def difference(result: torch.Tensor, expected: torch.Tensor) -> float:
+    assert result.shape == expected.shape
+    return ((result.double() - expected.double()).norm() / expected.double().norm()).item()
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -61,13 +61,13 @@ def test_values_and_gradients_are_those_of_the_definition(dtype, smoothing):
         loss, _ = chunked_loss(hidden, weight, bias, targets, settings, chunk)
         plain = reference_loss(hidden @ weight.T + bias, targets, settings).sum()
         assert difference(loss, plain) < TOLERANCE[dtype], (config, chunk)
-        for found, expected in zip(
+        for result, expected in zip(
             torch.autograd.grad(loss, (hidden, weight, bias)),
             torch.autograd.grad(plain, (hidden, weight, bias)),
             strict=True,
         ):
-            assert found.dtype == dtype
-            assert difference(found, expected) < TOLERANCE[dtype], (config, chunk)
+            assert result.dtype == dtype
+            assert difference(result, expected) < TOLERANCE[dtype], (config, chunk)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -80,12 +80,12 @@ def test_every_method_is_that_of_the_definition(dtype, method):
         loss, _ = chunked_loss(hidden, weight, bias, targets, settings, chunk)
         plain = reference_loss(hidden @ weight.T + bias, targets, settings).sum()
         assert difference(loss, plain) < TOLERANCE[dtype]
-        for found, expected in zip(
+        for result, expected in zip(
             torch.autograd.grad(loss, (hidden, weight, bias)),
             torch.autograd.grad(plain, (hidden, weight, bias)),
             strict=True,
         ):
-            assert difference(found, expected) < 2 * TOLERANCE[dtype]
+            assert difference(result, expected) < 2 * TOLERANCE[dtype]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
@@ -96,8 +96,8 @@ def test_the_definition_is_the_weighted_sum_of_the_two_cross_entropies(config):
     top = targets.top_ids[:, : config.top_k], targets.top_logprobs[:, : config.top_k]
     plain = config.ce_weight * label_cross_entropy(logits, targets.ids.clamp_min(0), 0.1)
     plain = plain + config.kd_weight * top_k_cross_entropy(logits, *top, config.temperature, config.tail)
-    found = reference_loss(logits, targets, LossSettings(config, 0.1))
-    torch.testing.assert_close(found, torch.where(targets.ids >= 0, plain, 0), atol=1e-6, rtol=1e-6)
+    result = reference_loss(logits, targets, LossSettings(config, 0.1))
+    torch.testing.assert_close(result, torch.where(targets.ids >= 0, plain, 0), atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [0.01, 30.0])
@@ -108,8 +108,8 @@ def test_weak_and_extreme_logits(scale):
         loss, _ = chunked_loss(hidden, weight, bias, targets, settings, 16)
         plain = reference_loss(hidden @ weight.T + bias, targets, settings).sum()
         assert difference(loss, plain) < 1e-9
-        (found,), (expected,) = torch.autograd.grad(loss, hidden), torch.autograd.grad(plain, hidden)
-        assert difference(found, expected) < 1e-5
+        (result,), (expected,) = torch.autograd.grad(loss, hidden), torch.autograd.grad(plain, hidden)
+        assert difference(result, expected) < 1e-5
 
 
 @pytest.mark.parametrize("config", CONFIGS[::4], ids=str)
@@ -133,8 +133,8 @@ def test_the_whole_vocabulary_as_top_words():
     loss, _ = chunked_loss(hidden, weight, bias, targets, settings, 10)
     plain = reference_loss(hidden @ weight.T + bias, targets, settings).sum()
     assert difference(loss, plain) < 1e-9
-    (found,), (expected,) = torch.autograd.grad(loss, weight), torch.autograd.grad(plain, weight)
-    assert difference(found, expected) < 1e-6
+    (result,), (expected,) = torch.autograd.grad(loss, weight), torch.autograd.grad(plain, weight)
+    assert difference(result, expected) < 1e-6
 
 
 def test_the_gradient_is_scaled_by_what_comes_back():
@@ -149,14 +149,14 @@ def test_statistics():
     (hidden, weight, bias), targets = case(torch.float64)
     assert targets.top_ids is not None and targets.top_logprobs is not None
     config = ObjectiveConfig(kd_weight=0.7, ce_weight=0.3, temperature=2.0)
-    _, found = chunked_loss(hidden, weight, bias, targets, LossSettings(config, 0.1), 10)
+    _, result = chunked_loss(hidden, weight, bias, targets, LossSettings(config, 0.1), 10)
     logits, keep = (hidden @ weight.T + bias).detach(), targets.ids >= 0
     nll = torch.nn.functional.cross_entropy(logits, targets.ids, reduction="sum", ignore_index=-100)
     word = top_k_cross_entropy(logits, targets.top_ids, targets.top_logprobs, 2.0)[keep].sum()
     entropy = teacher_entropy(targets.top_logprobs, 2.0, "bucket", V)[keep].sum()
-    values = [found.nll.item(), found.distillation.item(), found.entropy.item()]
+    values = [result.nll.item(), result.distillation.item(), result.entropy.item()]
     assert values == pytest.approx([nll.item(), word.item(), entropy.item()], rel=1e-6)
-    assert not found.nll.requires_grad
+    assert not result.nll.requires_grad
 
 
 def test_a_student_that_is_its_teacher_has_nothing_to_learn():
@@ -176,12 +176,12 @@ def test_without_gradients_and_without_bias():
         loss, _ = chunked_loss(hidden, weight, None, targets, settings)
     assert not loss.requires_grad
     only_weight, _ = chunked_loss(hidden.detach(), weight, None, targets, settings)
-    (found,) = torch.autograd.grad(only_weight, weight)
+    (result,) = torch.autograd.grad(only_weight, weight)
     (expected,) = torch.autograd.grad(reference_loss(hidden @ weight.T, targets, settings).sum(), weight)
-    assert difference(found, expected) < 1e-5
+    assert difference(result, expected) < 1e-5
 
 
-def test_words_that_are_wanted_must_be_there():
+def test_words_that_are_required_must_be_there():
     (hidden, weight, bias), targets = case(torch.float32)
     with pytest.raises(ValueError, match="no teacher targets"):
         chunked_loss(hidden, weight, bias, TokenTargets(targets.ids), LossSettings(ObjectiveConfig()))
@@ -196,11 +196,11 @@ def test_rows_that_are_no_words_change_nothing(chunk):
         plain, _ = chunked_loss(hidden, weight, bias, targets, settings, chunk)
         loss, _ = chunked_loss(hidden, *padded, targets, settings, chunk, vocabulary=V)
         assert difference(loss, plain) < 1e-9
-        wanted = torch.autograd.grad(plain, (hidden, weight, bias))
-        states, *found = torch.autograd.grad(loss, (hidden, *padded))
-        assert difference(states, wanted[0]) < 1e-9
-        for ours, theirs in zip(found, wanted[1:], strict=True):
-            assert difference(ours[:V], theirs) < 1e-9
+        target_value = torch.autograd.grad(plain, (hidden, weight, bias))
+        states, *result = torch.autograd.grad(loss, (hidden, *padded))
+        assert difference(states, target_value[0]) < 1e-9
+        for ours, reference in zip(result, target_value[1:], strict=True):
+            assert difference(ours[:V], reference) < 1e-9
             assert not ours[V:].any()
 
 

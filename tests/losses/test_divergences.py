@@ -64,21 +64,21 @@ def logits(seed: int) -> torch.Tensor:
 @settings(deadline=None, max_examples=60)
 @given(seeds, seeds, st.sampled_from(KINDS), st.floats(0.05, 0.95))
 def test_never_negative_and_zero_only_at_the_teacher(a, b, kind, skew):
-    found = with_parameters(kind, logits(a).log_softmax(-1), logits(b).softmax(-1), skew)
-    assert (found >= -1e-12).all()
+    result = with_parameters(kind, logits(a).log_softmax(-1), logits(b).softmax(-1), skew)
+    assert (result >= -1e-12).all()
     if a == b:
-        assert found.abs().max() < 1e-9
+        assert result.abs().max() < 1e-9
     else:
-        assert found.sum() > 1e-6
+        assert result.sum() > 1e-6
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_words_without_probability_leave_gradients_finite(kind):
     student = torch.tensor([[100.0, 0.0, -1e30], [-3.0, 1.0, 2.0]], requires_grad=True)
     teacher = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
-    found = with_parameters(kind, student.log_softmax(-1), teacher, 0.1)
-    (gradient,) = torch.autograd.grad(found.sum(), student)
-    assert torch.isfinite(found).all() and torch.isfinite(gradient).all()
+    result = with_parameters(kind, student.log_softmax(-1), teacher, 0.1)
+    (gradient,) = torch.autograd.grad(result.sum(), student)
+    assert torch.isfinite(result).all() and torch.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

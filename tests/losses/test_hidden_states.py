@@ -19,10 +19,10 @@ def test_the_teacher_itself_is_at_no_distance():
 
 
 def test_gradients():
-    drawn = [torch.randn(s, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) for s in ((3, 4), (5, 4))]
+    sample = [torch.randn(s, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) for s in ((3, 4), (5, 4))]
     teacher = torch.zeros(3, 5, dtype=torch.float64)
     assert torch.autograd.gradcheck(
-        lambda student, projection: state_distance(student, teacher, projection), [t.requires_grad_() for t in drawn]
+        lambda student, projection: state_distance(student, teacher, projection), [t.requires_grad_() for t in sample]
     )
 
 
@@ -35,6 +35,6 @@ def test_maps_by_hand():
 
 @given(st.integers(1, 24), st.integers(1, 24))
 def test_last_to_last_in_order(student, teacher):
-    found = layer_map(student, teacher)
-    assert found[-1] == teacher - 1 and found == sorted(found) and found[0] >= 0
-    assert student > teacher or len(set(found)) == student
+    result = layer_map(student, teacher)
+    assert result[-1] == teacher - 1 and result == sorted(result) and result[0] >= 0
+    assert student > teacher or len(set(result)) == student

@@ -18,10 +18,10 @@ def test_it_is_the_symmetric_divergence_whatever_the_chunks(monkeypatch):
     plain = sum(both) / 2
     for logits in (1 << 23, 60):
         monkeypatch.setattr(module, "CHUNK_LOGITS", logits)
-        found = r_drop_loss(first, second, weight, vocabulary=18)
-        torch.testing.assert_close(found, plain)
+        result = r_drop_loss(first, second, weight, vocabulary=18)
+        torch.testing.assert_close(result, plain)
         for one, other in zip(
-            torch.autograd.grad(found, (first, second, weight)),
+            torch.autograd.grad(result, (first, second, weight)),
             torch.autograd.grad(plain, (first, second, weight), retain_graph=True),
             strict=True,
         ):

@@ -92,7 +92,7 @@ def test_label_smoothing_is_torchs():
 
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
-def test_all_words_kept_is_the_dense_loss(tail, temperature):
+def test_all_words_preserved_is_the_dense_loss(tail, temperature):
     student, teacher = random_logits(1), random_logits(2)
     ids, logprobs = top(teacher, 12)
     dense = cross_entropy_soft(student, teacher.softmax(-1), temperature)

@@ -17,10 +17,10 @@ def sources():
 def test_translations_are_those_of_ctranslate2(trained_model, exported_model, sources, beams):
     options = DecodingOptions(beam_size=beams, return_scores=True)
     ours = TorchTranslator.open(trained_model).hypotheses(sources, options)
-    theirs = Translator(exported_model, threads=1).hypotheses(sources, options)
-    same = [a[0].tokens == b[0].tokens for a, b in zip(ours, theirs, strict=True) if a or b]
+    reference = Translator(exported_model, threads=1).hypotheses(sources, options)
+    same = [a[0].tokens == b[0].tokens for a, b in zip(ours, reference, strict=True) if a or b]
     assert sum(same) >= 0.9 * len(same)  # searches may keep other hypotheses where scores are nearly equal
-    for a, b in zip(ours, theirs, strict=True):
+    for a, b in zip(ours, reference, strict=True):
         if a and a[0].tokens == b[0].tokens:
             assert a[0].text == b[0].text and a[0].score == pytest.approx(b[0].score, abs=2e-3)
     assert ours[-2] == []

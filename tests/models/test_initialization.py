@@ -19,13 +19,13 @@ def test_presets_are_their_shapes(preset):
     assert shape(ModelConfig(preset=preset)) == PRESETS[preset]
 
 
-def test_keys_beside_a_preset_win():
-    found = shape(ModelConfig(preset="tiny", encoder_layers=1, ffn_dim=7))
-    assert found == replace(PRESETS["tiny"], encoder_layers=1, ffn_dim=7)
+def test_keys_next_to_a_preset_win():
+    result = shape(ModelConfig(preset="tiny", encoder_layers=1, ffn_dim=7))
+    assert result == replace(PRESETS["tiny"], encoder_layers=1, ffn_dim=7)
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         (ModelConfig(), "d_model, ffn_dim, num_heads, encoder_layers, decoder_layers not set.*preset.*micro"),
         (ModelConfig(d_model=32, ffn_dim=64, num_heads=2, encoder_layers=1), "decoder_layers not set"),
@@ -35,12 +35,12 @@ def test_keys_beside_a_preset_win():
         (ModelConfig(preset="micro", num_heads=0), "heads is 0: it must be ≥ 1"),
     ],
 )
-def test_impossible_shapes_are_refused(config, told):
-    with pytest.raises(UserError, match=told):
+def test_impossible_shapes_are_refused(config, message):
+    with pytest.raises(UserError, match=message):
         shape(config)
 
 
-def test_a_new_model_is_what_was_asked_for(tokenizer):
+def test_a_new_model_is_what_was_requested(tokenizer):
     model = new_network(replace(toy.MICRO, encoder_layers=3, decoder_layers=2), tokenizer, 0.25, 1)
     config = model.config
     assert (config.d_model, config.encoder_ffn_dim, config.decoder_ffn_dim) == (32, 64, 64)
@@ -125,18 +125,18 @@ def same(a, b):
 
 
 @pytest.mark.parametrize(
-    "choose, wanted",
+    "choose, expected",
     [(spaced_layers, {"encoder": [0, 3], "decoder": [2]}), (first_layers, {"encoder": [0, 1], "decoder": [0]})],
 )
-def test_layers_are_copied(tokenizer, choose, wanted):
+def test_layers_are_copied(tokenizer, choose, expected):
     teacher, student = models(tokenizer)
     maps = copy_layers(teacher, student, choose)
-    assert maps == wanted
+    assert maps == expected
     for name, layers in maps.items():
-        ours, theirs = getattr(student.network.model, name), getattr(teacher.network.model, name)
-        assert same(theirs.embed_tokens, ours.embed_tokens)
+        ours, reference = getattr(student.network.model, name), getattr(teacher.network.model, name)
+        assert same(reference.embed_tokens, ours.embed_tokens)
         for layer, index in zip(ours.layers, layers, strict=True):
-            assert same(theirs.layers[index], layer)
+            assert same(reference.layers[index], layer)
     assert torch.equal(student.output_layer().weight, teacher.output_layer().weight)
     with torch.no_grad():  # copies, not the teacher's own
         student.network.model.encoder.layers[0].fc1.weight.zero_()
@@ -155,9 +155,9 @@ def test_a_student_of_the_teachers_shape_is_the_teacher(shared_tokenizer, activa
     ids = torch.tensor(shared_tokenizer.source.encode(["ban der fith."]))
     start = torch.tensor([[shared_tokenizer.pad, 5, 6]])
     with torch.no_grad():
-        wanted = teacher.network.eval()(input_ids=ids, decoder_input_ids=start).logits
+        expected = teacher.network.eval()(input_ids=ids, decoder_input_ids=start).logits
         for model in (student, again):
-            assert torch.equal(model.network.eval()(input_ids=ids, decoder_input_ids=start).logits, wanted)
+            assert torch.equal(model.network.eval()(input_ids=ids, decoder_input_ids=start).logits, expected)
 
 
 def test_the_heaviest_units_of_wider_blocks_are_taken(shared_tokenizer):
@@ -171,12 +171,12 @@ def test_the_heaviest_units_of_wider_blocks_are_taken(shared_tokenizer):
     ids = torch.tensor(shared_tokenizer.source.encode(["ban der fith."]))
     start = torch.tensor([[shared_tokenizer.pad, 5, 6]])
     with torch.no_grad():
-        wanted = teacher.network.eval()(input_ids=ids, decoder_input_ids=start).logits
-        torch.testing.assert_close(student.network.eval()(input_ids=ids, decoder_input_ids=start).logits, wanted)
+        expected = teacher.network.eval()(input_ids=ids, decoder_input_ids=start).logits
+        torch.testing.assert_close(student.network.eval()(input_ids=ids, decoder_input_ids=start).logits, expected)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"d_model": 16}, r"teacher's d_model \(16 ≠ 32\)"),
         ({"ffn_dim": 96}, "encoder_ffn_dim"),
@@ -185,8 +185,8 @@ def test_the_heaviest_units_of_wider_blocks_are_taken(shared_tokenizer):
         ({"decoder_layers": 4}, "decoder is deeper"),
     ],
 )
-def test_other_shapes_cannot_be_taken_over(shared_tokenizer, changes, told):
-    with pytest.raises(UserError, match=told):
+def test_other_shapes_cannot_be_taken_over(shared_tokenizer, changes, message):
+    with pytest.raises(UserError, match=message):
         copy_layers(*models(shared_tokenizer, **changes))
 
 

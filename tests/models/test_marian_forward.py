@@ -29,8 +29,8 @@ def marian(model, batch, part=None):
     inputs = batches.padded(batch, model.special_ids.pad)
     counts = inputs.pop("target_mask").bool()
     network = model.network
-    found = network.model(**inputs).last_hidden_state if part == "states" else network(**inputs).logits
-    return found[counts]
+    result = network.model(**inputs).last_hidden_state if part == "states" else network(**inputs).logits
+    return result[counts]
 
 
 def model_of(tokenizer, **changes):
@@ -94,16 +94,16 @@ def test_words_to_come_are_not_seen(shared_tokenizer):
 
 
 def test_gradients_equal_marians(tokenizer):
-    ours, theirs, batch = model_of(tokenizer), model_of(tokenizer).eval(), batch_of(tokenizer)
+    ours, reference, batch = model_of(tokenizer), model_of(tokenizer).eval(), batch_of(tokenizer)
     logits = ours.decoder_states(batch) @ ours.output_layer().weight.T
     nn.functional.cross_entropy(logits, batch.target.ids).backward()
-    nn.functional.cross_entropy(marian(theirs, batch), batch.target.ids).backward()
-    names = [name for name, parameter in theirs.named_parameters() if parameter.grad is not None]
+    nn.functional.cross_entropy(marian(reference, batch), batch.target.ids).backward()
+    names = [name for name, parameter in reference.named_parameters() if parameter.grad is not None]
     assert len(names) > 40
-    found = dict(ours.named_parameters())
+    result = dict(ours.named_parameters())
     for name in names:
-        wanted = dict(theirs.named_parameters())[name].grad
-        torch.testing.assert_close(found[name].grad, wanted, atol=2e-5, rtol=1e-3, msg=lambda m, n=name: f"{n}: {m}")
+        expected = dict(reference.named_parameters())[name].grad
+        torch.testing.assert_close(result[name].grad, expected, atol=2e-5, rtol=1e-3, msg=lambda m, n=name: f"{n}: {m}")
 
 
 @torch.no_grad()
@@ -123,9 +123,9 @@ def test_encode_equals_marian(tokenizer):
     model, batch = model_of(tokenizer).eval(), batch_of(tokenizer)
     inputs = batches.padded(batch, tokenizer.pad)
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
-    theirs = model.network.model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    reference = model.network.model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
     ours = model.encode(batch)[: len(batch.source.ids)]
-    torch.testing.assert_close(ours, theirs[mask.bool()], atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(ours, reference[mask.bool()], atol=2e-5, rtol=1e-4)
 
 
 @torch.no_grad()
@@ -133,38 +133,38 @@ def test_states_equal_marians(tokenizer):
     model, batch = model_of(tokenizer).eval(), batch_of(tokenizer)
     inputs = batches.padded(batch, tokenizer.pad)
     counts = inputs.pop("target_mask").bool()
-    theirs, states = model.network.model(**inputs, output_hidden_states=True), States()
+    reference, states = model.network.model(**inputs, output_hidden_states=True), States()
     model.decoder_rows(batch, states=states)
     sides = (
-        (states.encoder, theirs.encoder_hidden_states, inputs["attention_mask"].bool()),
-        (states.decoder, theirs.decoder_hidden_states, counts),
+        (states.encoder, reference.encoder_hidden_states, inputs["attention_mask"].bool()),
+        (states.decoder, reference.decoder_hidden_states, counts),
     )
-    for ours, wanted, mask in sides:
-        assert len(ours) == len(wanted) - 1 == 2  # theirs begin with the embeddings
-        for mine, other in zip(ours, wanted[1:], strict=True):
-            torch.testing.assert_close(mine, other[mask], atol=2e-5, rtol=1e-4)
+    for ours, expected, mask in sides:
+        assert len(ours) == len(expected) - 1 == 2  # theirs begin with the embeddings
+        for own, other in zip(ours, expected[1:], strict=True):
+            torch.testing.assert_close(own, other[mask], atol=2e-5, rtol=1e-4)
 
 
 @torch.no_grad()
-def test_attention_is_what_marian_says(shared_tokenizer):
+def test_attention_is_what_marian_states(shared_tokenizer):
     model, batch = model_of(shared_tokenizer).eval(), batch_of(shared_tokenizer)
     model.network.set_attn_implementation("eager")
     inputs = batches.padded(batch, shared_tokenizer.pad)
     inputs.pop("target_mask")
-    theirs, states = model.network.model(**inputs, output_attentions=True), States(attention={})
+    reference, states = model.network.model(**inputs, output_attentions=True), States(attention={})
     model.decoder_rows(batch, states=states)
-    for kind, wanted, queries, keys in (
-        ("encoder", theirs.encoder_attentions, batch.source, batch.source),
-        ("decoder", theirs.decoder_attentions, batch.target, batch.target),
-        ("cross", theirs.cross_attentions, batch.target, batch.source),
+    for kind, expected, queries, keys in (
+        ("encoder", reference.encoder_attentions, batch.source, batch.source),
+        ("decoder", reference.decoder_attentions, batch.target, batch.target),
+        ("cross", reference.cross_attentions, batch.target, batch.source),
     ):
         watched = states.attention[kind]
-        assert len(watched.scores) == len(wanted) == 2
-        for [scores], other in zip(watched.scores, wanted, strict=True):
+        assert len(watched.scores) == len(expected) == 2
+        for [scores], other in zip(watched.scores, expected, strict=True):
             weights = (scores + watched.biases[0]).softmax(-1)
             for sentence in range(4):
-                asking, asked = (side.cells[side.sentences == sentence] for side in (queries, keys))
+                asking, requests = (side.cells[side.sentences == sentence] for side in (queries, keys))
                 width = weights.shape[-1]
-                mine = weights[int(asking[0]) // width][:, asking % width][..., asked % width]
-                whole = other[sentence, :, : len(asking), : len(asked)]
-                torch.testing.assert_close(mine, whole, atol=1e-5, rtol=1e-4)
+                own = weights[int(asking[0]) // width][:, asking % width][..., requests % width]
+                whole = other[sentence, :, : len(asking), : len(requests)]
+                torch.testing.assert_close(own, whole, atol=1e-5, rtol=1e-4)

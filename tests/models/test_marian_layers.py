@@ -8,7 +8,7 @@ from distilmt.models.marian_layers import attend, normed_sum, project, relu_feed
 from distilmt.models.packing import PackedTokens, Packing, fill_bins
 
 
-def drawn(*shapes, dtype=torch.float64):
+def sample(*shapes, dtype=torch.float64):
     generator = torch.Generator().manual_seed(3)
     return [torch.randn(shape, generator=generator, dtype=dtype).requires_grad_() for shape in shapes]
 
@@ -20,12 +20,12 @@ def assert_same(fast, plain, tensors, counts=None):
     """
     results = []
     for function in (fast, plain):
-        found = function(*tensors)
-        kept = torch.ones_like(found, dtype=torch.bool) if counts is None else counts.expand(found.shape)
-        outer = torch.linspace(-1, 1, found.numel(), dtype=found.dtype).view_as(found) * kept
-        results.append([found[kept], *torch.autograd.grad((found * outer).sum(), tensors)])
-    for ours, wanted in zip(*results, strict=True):
-        torch.testing.assert_close(ours, wanted)
+        result = function(*tensors)
+        remaining = torch.ones_like(result, dtype=torch.bool) if counts is None else counts.expand(result.shape)
+        outer = torch.linspace(-1, 1, result.numel(), dtype=result.dtype).view_as(result) * remaining
+        results.append([result[remaining], *torch.autograd.grad((result * outer).sum(), tensors)])
+    for ours, expected in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected)
 
 
 LENGTHS = np.array([2, 40, 5, 3, 29])
@@ -55,7 +55,7 @@ def plain_projection(x, weight, bias):
 
 @pytest.mark.parametrize("part", [slice(None), slice(1, 2)])
 def test_project(part):
-    tensors = drawn((PACKING.rows, 6), (24, 6), (24,), dtype=torch.float32)
+    tensors = sample((PACKING.rows, 6), (24, 6), (24,), dtype=torch.float32)
     words = torch.cat([block.flatten(0, 2) for block in by_heads(torch.ones(PACKING.rows, 8))])[None] > 0
     assert_same(
         lambda *t: torch.stack(project(*t, PACKING, 3, HEADS))[part],
@@ -72,12 +72,12 @@ def test_attend(causal):
 
     def plain(query, key, value):
         blocks = zip(*(PACKING.by_block(cells, HEADS) for cells in (query, key, value)), biases, strict=True)
-        found = [torch.softmax(q @ k.mT * 0.3 + bias, -1) @ v for q, k, v, bias in blocks]
-        return rows_of(torch.cat([block.transpose(1, 2).flatten(2).flatten(0, 1) for block in found]))
+        result = [torch.softmax(q @ k.mT * 0.3 + bias, -1) @ v for q, k, v, bias in blocks]
+        return rows_of(torch.cat([block.transpose(1, 2).flatten(2).flatten(0, 1) for block in result]))
 
     words = torch.arange(PACKING.rows)[:, None] < PACKING.tokens
     shape = (HEADS * sum(count * width for count, width in BINS.blocks), 3)
-    tensors = drawn(shape, shape, shape)
+    tensors = sample(shape, shape, shape)
     assert_same(lambda *t: attend(*t, biases, PACKING, HEADS, 0.3), plain, tensors, words)
 
 
@@ -85,13 +85,13 @@ def test_relu_feed_forward():
     def plain(x, w1, b1, w2, b2):
         return F.linear(F.relu(F.linear(x, w1, b1)), w2, b2)
 
-    assert_same(relu_feed_forward, plain, drawn((10, 6), (9, 6), (9,), (6, 9), (6,), dtype=torch.float32))
+    assert_same(relu_feed_forward, plain, sample((10, 6), (9, 6), (9,), (6, 9), (6,), dtype=torch.float32))
 
 
 @pytest.mark.parametrize("dropped", [True, False])
 def test_normed_sum(dropped):
     norm = nn.LayerNorm(6).double()
-    residual, x, norm.weight.data, norm.bias.data = drawn((10, 6), (10, 6), (6,), (6,))
+    residual, x, norm.weight.data, norm.bias.data = sample((10, 6), (10, 6), (6,), (6,))
     mask = torch.randint(0, 2, x.shape, generator=torch.Generator().manual_seed(1)) * 2.0 if dropped else None
     tensors = [residual, x, norm.weight, norm.bias]
     assert_same(

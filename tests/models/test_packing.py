@@ -46,8 +46,8 @@ def test_source_and_target_share_a_row(lengths):
     words, _, bins = packings(lengths)
     rows = [rows_of(side.cells.numpy(), bins) for side in words]
     for sentence in range(len(lengths)):
-        found = [set(r[side.sentences.numpy() == sentence]) for r, side in zip(rows, words, strict=True)]
-        assert found[0] == found[1] and len(found[0]) == 1
+        result = [set(r[side.sentences.numpy() == sentence]) for r, side in zip(rows, words, strict=True)]
+        assert result[0] == result[1] and len(result[0]) == 1
 
 
 @given(LENGTHS, st.integers(1, 3), st.integers(1, 4))
@@ -80,7 +80,7 @@ def test_padding_takes_a_row_that_is_no_word():
 
 @given(LENGTHS)
 @settings(max_examples=40, deadline=None)
-def test_sentences_are_kept_apart(lengths):
+def test_sentences_are_preserved_apart(lengths):
     words, sides, bins = packings(lengths)
     places = [(side.sentences.tolist(), side.positions.tolist()) for side in words]
     for queries, keys, causal in ((0, 0, False), (1, 1, True), (1, 0, False)):
@@ -93,12 +93,12 @@ def test_sentences_are_kept_apart(lengths):
                 if query // width != key // width or query not in there[queries]:
                     continue
                 seen = bias[query // width, 0, query % width, key % width] == 0
-                wanted = key in there[keys]
-                if wanted:
+                expected = key in there[keys]
+                if expected:
                     a, b = there[queries][query], there[keys][key]
-                    wanted = places[queries][0][a] == places[keys][0][b]
-                    wanted &= not causal or places[queries][1][a] >= places[keys][1][b]
-                assert bool(seen) == wanted
+                    expected = places[queries][0][a] == places[keys][0][b]
+                    expected &= not causal or places[queries][1][a] >= places[keys][1][b]
+                assert bool(seen) == expected
             first += count * width
 
 

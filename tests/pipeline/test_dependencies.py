@@ -53,8 +53,8 @@ def other_value(name: str, kind: type, default: Any, value: Any) -> Any:
 
 
 def replaced(config: Any, name: str, value: Any) -> Any:
-    first, _, rest = name.partition(".")
-    inner = replaced(getattr(config, first), rest, value) if rest else value
+    first, _, remainder = name.partition(".")
+    inner = replaced(getattr(config, first), remainder, value) if remainder else value
     return dataclasses.replace(config, **{first: inner})
 
 
@@ -180,14 +180,14 @@ def test_a_changed_key_redoes_what_it_affects_and_loses_nothing(run, name):
     if name == "corpus.cleaning.keep_best":
         pytest.skip("needs a source with scores")
     runner.run(new)
-    wanted = expected(config, name)
+    target_value = expected(config, name)
     if name == "student.baseline":
-        wanted = {"report"}  # what is not wanted any more needs nothing anew
+        target_value = {"report"}  # what is not wanted any more needs nothing anew
     if name.rsplit(".", 1)[-1] in _MAY_BE_FELT:
         # The baseline is trained as long as the student was, which these do not change here.
-        assert set(redone) in (set(), wanted, wanted - {"baseline"})
+        assert set(redone) in (set(), target_value, target_value - {"baseline"})
     else:
-        assert set(redone) == wanted
+        assert set(redone) == target_value
     assert markers(Path(config.run_dir)) == {f"finished {step}" for step in runner.STEPS}
     redone.clear()
     runner.run(config)
@@ -296,9 +296,9 @@ def test_a_run_of_before_there_were_dotted_names_stays_done(run):
         "evaluation": values["evaluation"] | pair | {"seed": 1},
         "report": {"language": "en", "config": values},
     }
-    for step, found in old.items():
+    for step, actual in old.items():
         record = read_json(root / step / "step.json")
-        record["settings"] = found
+        record["settings"] = actual
         if step == "corpus":
             digests = list(record["inputs"].values())
             record["inputs"] = dict(zip([f"train:{path}" for path in config.corpus.train], digests, strict=True))

@@ -21,11 +21,11 @@ def exports(tmp_path, exported_model):
 
 def test_what_is_the_same_does_not_differ(exports, trained_model):
     texts = toy.pairs(30, seed=99)[0]
-    found = compare_exports(trained_model, exports, EXPORTERS, texts)
-    assert found["sentences"] == 30 and "transformers" in found["reference"]
-    assert found["exports"]["student"] == {"different": 0, "share": 0.0, "examples": []}
-    assert "separate program" in found["exports"]["student-marian"]["not_run"]
-    line = summary(found)
+    result = compare_exports(trained_model, exports, EXPORTERS, texts)
+    assert result["sentences"] == 30 and "transformers" in result["reference"]
+    assert result["exports"]["student"] == {"different": 0, "share": 0.0, "examples": []}
+    assert "separate program" in result["exports"]["student-marian"]["not_run"]
+    line = summary(result)
     assert line == "of 30 greedy translations differ from transformers': student 0; not run: student-marian"
 
 
@@ -37,9 +37,9 @@ def test_what_differs_is_counted_and_shown(exports, trained_model, shared_tokeni
     other = new_network(toy.MICRO, shared_tokenizer, 0.0, 9).eval()
     export(other, shared_tokenizer, exports / "student", "float32")
     texts = toy.pairs(8, seed=99)[0]
-    found = compare_exports(trained_model, exports, {"student": CTranslate2Exporter()}, texts)["exports"]["student"]
-    assert found["different"] == 8 and found["share"] == 1.0 and len(found["examples"]) == 5
-    assert all(e["source"] in texts and e["reference"] != e["export"] for e in found["examples"])
+    result = compare_exports(trained_model, exports, {"student": CTranslate2Exporter()}, texts)["exports"]["student"]
+    assert result["different"] == 8 and result["share"] == 1.0 and len(result["examples"]) == 5
+    assert all(e["source"] in texts and e["reference"] != e["export"] for e in result["examples"])
 
 
 def test_sentences_fit_every_consumer(tmp_path, shared_tokenizer):
@@ -47,6 +47,6 @@ def test_sentences_fit_every_consumer(tmp_path, shared_tokenizer):
     (tmp_path / "corpus").mkdir()
     columns = {"id": [f"valid-{i}" for i in range(len(texts))], "source": texts, "target": texts}
     pq.write_table(pa.table(columns), tmp_path / "corpus" / "valid.parquet")
-    found = comparison_sentences(tmp_path / "corpus", shared_tokenizer, 64)
-    assert len(found) == 500 and found[:2] == ["ban den fir.", "two spaces"]
-    assert max(map(len, shared_tokenizer.source.encode(found))) < 64
+    result = comparison_sentences(tmp_path / "corpus", shared_tokenizer, 64)
+    assert len(result) == 500 and result[:2] == ["ban den fir.", "two spaces"]
+    assert max(map(len, shared_tokenizer.source.encode(result))) < 64

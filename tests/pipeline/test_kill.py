@@ -39,8 +39,8 @@ def killed(config, seconds):
 
 
 def check_end(config, run, finished_run=None):
-    found = commands.distilmt("run", config, "--quiet")
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    process = commands.distilmt("run", config, "--quiet")
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     store = LabelStore(run / "labels")
     store.check()
     ids = pq.read_table(run / "corpus" / "train.parquet")["id"].to_pylist()
@@ -96,13 +96,13 @@ def test_killed_many_times(finished_run, tmp_path, seed):
 def test_a_step_killed_before_its_record_is_done_again(finished_run, tmp_path, step):
     """As if killed just before `step.json` was written: the step, and nothing before it, is done again."""
     config = copied(finished_run, tmp_path, step)
-    wanted = StepSpec(
+    expected = StepSpec(
         tmp_path / "run" / step,
         runner._inputs(step, config),
         runner._settings(step, config),
         runner._rules(step, config),
     )
-    started = {"fingerprint": wanted.resume_fingerprint, "seconds": 1.0, "peak_rss_bytes": 1}
+    started = {"fingerprint": expected.resume_fingerprint, "seconds": 1.0, "peak_rss_bytes": 1}
     (tmp_path / "run" / step / "step.started.json").write_text(json.dumps(started))
     again = runner.execute_step(step, config)
     # Only the report knows where it lies.

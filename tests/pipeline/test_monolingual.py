@@ -27,8 +27,8 @@ def config(directory, **changes):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     directory = tmp_path_factory.mktemp("mono")
-    found = commands.distilmt("run", config(directory), "--quiet")
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    process = commands.distilmt("run", config(directory), "--quiet")
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     return directory / "run"
 
 
@@ -40,14 +40,14 @@ def test_the_teacher_gives_the_references(run):
     assert pq.read_table(run / "corpus" / "test.parquet")["target"].null_count == 25
 
 
-def test_the_student_learns_from_all_that_it_says(run):
+def test_the_student_learns_from_all_that_it_states(run):
     store = LabelStore(run / "labels")
     store.check()
     assert store.rows == read_step(run / "corpus").result["train"] == 255
     assert not (run / "baseline").exists(), "without pairs nothing can be learnt without the teacher"
 
 
-def test_the_report_says_that_scores_are_agreement(run):
+def test_the_report_states_that_scores_are_agreement(run):
     report = json.loads((run / "report.json").read_text())
     teacher, student = report["systems"]
     assert (teacher["name"], student["name"]) == ("teacher", "student-int8")
@@ -56,30 +56,30 @@ def test_the_report_says_that_scores_are_agreement(run):
     assert "no references" in (run / "report.html").read_text()
 
 
-def test_a_second_call_asks_nobody(run, tmp_path):
-    found = commands.distilmt("run", run.parent / "run.yaml", "--student.training.max_steps", "21", "--quiet")
-    assert found.returncode == 0, found.stderr.decode()[-2000:]
+def test_a_second_call_requests_nothing(run, tmp_path):
+    process = commands.distilmt("run", run.parent / "run.yaml", "--student.training.max_steps", "21", "--quiet")
+    assert process.returncode == 0, process.stderr.decode()[-2000:]
     assert read_step(run / "student").result["updates"] == 21
 
 
 def test_a_teacher_must_be_named(tmp_path):
     path = config(tmp_path, teacher={"command": None})
-    told = commands.error_line(commands.distilmt("run", path, "--quiet"))
-    assert "a teacher cannot be trained on corpus.monolingual alone" in told
+    message = commands.error_line(commands.distilmt("run", path, "--quiet"))
+    assert "a teacher cannot be trained on corpus.monolingual alone" in message
 
 
 def test_words_are_refused_at_once(tmp_path):
     path = config(tmp_path, labels={"top_k": 4}, student={"objective": {"kd_weight": 0.5}})
-    told = commands.error_line(commands.distilmt("run", path, "--quiet"))
-    assert "set labels.top_k and student.objective.kd_weight to 0" in told
+    message = commands.error_line(commands.distilmt("run", path, "--quiet"))
+    assert "set labels.top_k and student.objective.kd_weight to 0" in message
 
 
 @pytest.mark.slow
 def test_pairs_and_more_sentences(tmp_path):
     """Both together: pairs teach the teacher and the baseline, all sentences are labelled."""
     path = config(tmp_path, teacher={"command": None}, corpus={"train": toy.write_corpus(tmp_path / "pairs", 300)})
-    found = commands.distilmt("run", path, "--quiet")
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    process = commands.distilmt("run", path, "--quiet")
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     ids = LabelStore(tmp_path / "run" / "labels").ids()
     assert {name.split("-")[0] for name in ids} == {"train", "mono"}
     assert read_step(tmp_path / "run" / "baseline").result["updates"] > 0

@@ -30,7 +30,7 @@ def run(finished_run, tmp_path_factory):
     return config, directory
 
 
-def test_the_student_speaks_and_the_teacher_is_asked(run, finished_run):
+def test_the_student_translates_and_the_teacher_scores(run, finished_run):
     _, directory = run
     first, second = (LabelStore(directory / "student" / f"round-{n}" / "labels") for n in (1, 2))
     for store in (first, second):
@@ -40,10 +40,10 @@ def test_the_student_speaks_and_the_teacher_is_asked(run, finished_run):
         assert store.arrays("hypothesis").top_ids is not None and store.arrays("reference").top_ids is not None
     assert first.manifest["generation_model"] != second.manifest["generation_model"]
     assert first.ids() != second.ids()
-    said = dict(zip(first.ids(), first.hypotheses(), strict=True))
+    output = dict(zip(first.ids(), first.hypotheses(), strict=True))
     labels = LabelStore(finished_run / "labels")
     teachers = dict(zip(labels.ids(), labels.hypotheses(), strict=True))
-    assert sum(said[i] != teachers[i] for i in said) > 20
+    assert sum(output[i] != teachers[i] for i in output) > 20
 
 
 def test_all_stages_are_one_training(run):
@@ -60,7 +60,7 @@ def test_all_stages_are_one_training(run):
     assert result["best_score"] == max(line["bleu"] for line in log)
 
 
-def test_the_best_stage_is_kept(tmp_path):
+def test_the_best_stage_is_preserved(tmp_path):
     places = [tmp_path / name for name in ("first", "round-1", "round-2")]
     for number, place in enumerate(places):
         place.mkdir()
@@ -70,10 +70,10 @@ def test_the_best_stage_is_kept(tmp_path):
         {"best_score": score, "updates": 10, "best_update": 10, "train_seconds": 2.0, "validation_seconds": 0.5}
         for score in (1.0, 3.0, 3.0)
     ]
-    found = on_policy.keep_best(tmp_path, places, stages)
+    actual = on_policy.keep_best(tmp_path, places, stages)
     assert (tmp_path / "model.safetensors").read_text() == "1"
     seconds = {"train_seconds": 6.0, "validation_seconds": 1.5}
-    assert found == {"best_score": 3.0, "updates": 30, "best_update": 20, "stage": 1} | seconds
+    assert actual == {"best_score": 3.0, "updates": 30, "best_update": 20, "stage": 1} | seconds
     assert [line["seconds"] for line in read_json(tmp_path / "log.json")] == [1.0, 3.0, 5.0]
 
 
@@ -90,8 +90,8 @@ def test_a_whole_run_leaves_no_stages(finished_run, tmp_path):
     ]
     # The teacher's states and attention are learnt before, not in the rounds.
     keys += ["--student.objective.hidden_state_weight", "0.1", "--student.objective.attention_weight", "0.1"]
-    found = commands.distilmt("run", finished_run.parent / "run.yaml", "--quiet", "--run_dir", directory, *keys)
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    process = commands.distilmt("run", finished_run.parent / "run.yaml", "--quiet", "--run_dir", directory, *keys)
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     inside = {path.name for path in (directory / "student").iterdir()}
     assert not {"first", "round-1", "result.json", "validation"} & inside and "model.safetensors" in inside
     assert "on-policy:1x5.1" in (directory / "report.html").read_text()

@@ -22,7 +22,7 @@ def test_steps_read_only_what_stands_before_them():
 
 
 def test_systems_are_named_by_model_and_type():
-    assert [system_name(*found) for found in ctranslate2_exports(CONFIG)] == [
+    assert [system_name(*result) for result in ctranslate2_exports(CONFIG)] == [
         "teacher",
         "teacher-int8",
         "student",
@@ -34,12 +34,12 @@ def test_systems_are_named_by_model_and_type():
     assert not any(model == "baseline" for model, _ in ctranslate2_exports(without))
 
 
-def test_rows_to_label_are_drawn_by_the_seed():
+def test_rows_to_label_are_sampled_by_the_seed():
     assert writer.sample_mask(5, None, (1,)).tolist() == writer.sample_mask(5, 9, (1,)).tolist() == [True] * 5
-    drawn = writer.sample_mask(1000, 100, (1,))
-    assert len(drawn) == 1000 and drawn.sum() == 100
+    sample = writer.sample_mask(1000, 100, (1,))
+    assert len(sample) == 1000 and sample.sum() == 100
     assert (
-        drawn.tolist() == writer.sample_mask(1000, 100, (1,)).tolist() != writer.sample_mask(1000, 100, (2,)).tolist()
+        sample.tolist() == writer.sample_mask(1000, 100, (1,)).tolist() != writer.sample_mask(1000, 100, (2,)).tolist()
     )
 
 
@@ -49,7 +49,7 @@ def test_the_baseline_is_trained_as_long_as_the_student(finished_run, tmp_path):
     assert train.with_student_updates(config, tmp_path) == config
 
 
-def test_the_signature_tells_runs_apart():
+def test_the_signature_distinguishes_runs():
     signatures = {
         signature(change)
         for change in (
@@ -76,7 +76,7 @@ def test_a_report_that_was_deleted_is_written_again(finished_run, tmp_path):
     assert (tmp_path / "run" / "report.html").exists()
 
 
-def test_a_damaged_record_is_told(finished_run, tmp_path):
+def test_a_damaged_record_is_reported(finished_run, tmp_path):
     import shutil
 
     from distilmt.config import loading

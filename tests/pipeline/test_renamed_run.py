@@ -41,25 +41,25 @@ def former_run(finished_run, tmp_path_factory):
 
 def test_nothing_is_done_again(former_run):
     before = {path: path.read_bytes() for path in former_run.glob("*/step.json")}
-    found = commands.distilmt("run", former_run / "config.yaml")
-    assert found.returncode == 0, found.stderr
-    assert b"done again" not in found.stdout + found.stderr
+    process = commands.distilmt("run", former_run / "config.yaml")
+    assert process.returncode == 0, process.stderr
+    assert b"done again" not in process.stdout + process.stderr
     assert {path: path.read_bytes() for path in former_run.glob("*/step.json")} == before
     assert not list(former_run.glob("*.before-*")) and "kd_weight" in (former_run / "config.yaml").read_text()
 
 
-def test_it_is_reported_translated_with_and_its_cost_is_told(former_run):
+def test_it_is_reported_translated_with_and_its_cost_is_reported(former_run):
     (former_run / "report.html").unlink()
     assert commands.distilmt("run", former_run / "config.yaml").returncode == 0
     assert (former_run / "report.html").exists()
     assert commands.distilmt("translate", former_run, "--text", "ba ri").returncode == 0
-    found = commands.distilmt("cost", former_run, "--json")
-    assert found.returncode == 0 and json.loads(found.stdout)["measured"], found.stderr
+    process = commands.distilmt("cost", former_run, "--json")
+    assert process.returncode == 0 and json.loads(process.stdout)["measured"], process.stderr
 
 
-def test_damaged_labels_are_mended_beside_the_others(former_run):
+def test_damaged_labels_are_mended_next_to_the_others(former_run):
     shard = former_run / "labels" / "shard-00001.parquet"
     whole = shard.read_bytes()
     shard.write_bytes(whole[:-1])
-    found = commands.distilmt("run", former_run / "config.yaml")
-    assert found.returncode == 0 and shard.stat().st_size == len(whole), found.stderr
+    process = commands.distilmt("run", former_run / "config.yaml")
+    assert process.returncode == 0 and shard.stat().st_size == len(whole), process.stderr

@@ -28,9 +28,9 @@ FILES = {
 
 def done(config, *arguments):
     """Run the road, and read its report."""
-    found = commands.distilmt("run", config, "--json", *arguments)
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
-    return json.loads(found.stdout)
+    process = commands.distilmt("run", config, "--json", *arguments)
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
+    return json.loads(process.stdout)
 
 
 def records(run):
@@ -44,16 +44,16 @@ def contents(run):
 def test_every_file_is_there(finished_run):
     assert set(FILES) == set(runner.STEPS)
     for step, names in FILES.items():
-        found = {path.name for path in (finished_run / step).iterdir()}
-        assert names | {"step.json"} <= found
-        assert not {name for name in found if name.startswith(".") or "checkpoint" in name or "started" in name}
+        actual = {path.name for path in (finished_run / step).iterdir()}
+        assert names | {"step.json"} <= actual
+        assert not {name for name in actual if name.startswith(".") or "checkpoint" in name or "started" in name}
         assert read_step(finished_run / step).name == step
     for name in ("config.yaml", "report.json", "report.html"):
         assert (finished_run / name).stat().st_size > 500
     LabelStore(finished_run / "labels").check()
 
 
-def test_the_report_holds_what_its_schema_says(finished_run):
+def test_the_report_holds_what_its_schema_states(finished_run):
     report = json.loads((finished_run / "report.json").read_text())
     assert set(RunReport.__annotations__) <= set(report)
     assert report["pair"] == {"source": "en", "target": "it"} and report["test"]["sentences"] == 25
@@ -82,7 +82,7 @@ def test_the_report_holds_what_its_schema_says(finished_run):
         assert part in report["signature"].split("|") or any(p.startswith(part) for p in report["signature"].split("|"))
 
 
-def test_steps_say_what_they_did(finished_run):
+def test_steps_state_what_they_did(finished_run):
     results = {name: read_step(finished_run / name).result for name in runner.STEPS}
     assert (results["corpus"]["train"], results["corpus"]["valid"], results["corpus"]["test"]) == (355, 20, 25)
     assert results["labels"]["sentences"] == LabelStore(finished_run / "labels").rows == 355
@@ -95,8 +95,8 @@ def test_what_is_deployed_is_what_was_measured(finished_run):
 
     sources = pq.read_table(finished_run / "corpus" / "test.parquet")["source"].to_pylist()
     for name in ("student-int8", "teacher"):
-        said = (finished_run / "evaluation" / f"{name}.txt").read_text().splitlines()
-        assert said == Translator(finished_run / "exports" / name).translate(sources, beam_size=2)
+        output = (finished_run / "evaluation" / f"{name}.txt").read_text().splitlines()
+        assert output == Translator(finished_run / "exports" / name).translate(sources, beam_size=2)
 
 
 def test_a_second_run_does_nothing(finished_run):
@@ -114,9 +114,9 @@ def test_a_changed_student_leaves_teacher_and_labels_alone(finished_run, tmp_pat
     arguments = ["--run_dir", str(run), "--student.objective.temperature=2"]  # no business of the baseline's
     report = done(finished_run.parent / "run.yaml", *arguments)
     after = records(run)
-    kept = {name for name in before if before[name] == after[name]}
-    assert kept == {"corpus", "tokenizer", "teacher", "labels", "baseline"}
-    assert all(contents(run)[path] == files[path] for name in kept for path in (run / name).rglob("*.parquet"))
+    remaining = {name for name in before if before[name] == after[name]}
+    assert remaining == {"corpus", "tokenizer", "teacher", "labels", "baseline"}
+    assert all(contents(run)[path] == files[path] for name in remaining for path in (run / name).rglob("*.parquet"))
     assert "T:2" in report["signature"].split("|")
 
 
@@ -129,8 +129,8 @@ def test_more_forms_of_a_finished_student(finished_run, tmp_path):
     before = records(run)
     keys = ["--run_dir", run, "--export.formats", "[huggingface,onnx,argos,marian]"]
     keys += ["--export.licenses.teacher", "CC-BY-NC-4.0"]
-    found = commands.distilmt("export", finished_run.parent / "run.yaml", *keys)
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    process = commands.distilmt("export", finished_run.parent / "run.yaml", *keys)
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     after = records(run)
     assert {name for name in before if before[name] != after[name]} == {"exports"}
     exports = run / "exports"
@@ -144,19 +144,19 @@ def test_more_forms_of_a_finished_student(finished_run, tmp_path):
         assert "validation bleu" in card["scores"]
     agreement = json.loads((exports / "agreement.json").read_text())
     assert agreement["sentences"] == 20
-    different = {name: found.get("different") for name, found in agreement["exports"].items()}
+    different = {name: process.get("different") for name, process in agreement["exports"].items()}
     assert different["student-huggingface"] == different["student-onnx"] == 0
     assert different["student-marian"] is different["student.argosmodel"] is None  # not run here, and said so
     assert {"student-int8", "student-onnx-int8"} <= set(different)
-    assert "of 20 greedy translations differ from transformers'" in found.stderr.decode() + found.stdout.decode()
+    assert "of 20 greedy translations differ from transformers'" in process.stderr.decode() + process.stdout.decode()
 
 
 def test_until(finished_run, tmp_path):
     """Commands on the way stop where they say, and go on from there."""
     config = finished_run.parent / "run.yaml"
     for command, last in (("prepare", "corpus"), ("label", "labels")):
-        found = commands.distilmt(command, config, "--run_dir", tmp_path / "run", "--quiet")
-        assert found.returncode == 0, found.stderr.decode()[-2000:]
+        process = commands.distilmt(command, config, "--run_dir", tmp_path / "run", "--quiet")
+        assert process.returncode == 0, process.stderr.decode()[-2000:]
         there = [name for name in runner.STEPS if (tmp_path / "run" / name / "step.json").exists()]
         assert there == list(runner.STEPS[: runner.STEPS.index(last) + 1])
     # The same seed makes the same corpus, pieces, teacher and labels, whenever it is asked to.
@@ -223,8 +223,8 @@ def test_any_other_teacher_from_outside(tmp_path, stranger):
         "corpus": {"valid_size": 8, "test_size": 8},  # random weights speak long, which edit rates are slow on
     }
     config = toy.write_config(tmp_path / "words.yaml", toy.run_config(tmp_path, 150, **words))
-    told = commands.error_line(commands.distilmt("run", config, "--quiet"))
-    assert "set labels.top_k and student.objective.kd_weight to 0" in told
+    message = commands.error_line(commands.distilmt("run", config, "--quiet"))
+    assert "set labels.top_k and student.objective.kd_weight to 0" in message
     # Random weights loop and write long; a teacher of which nearly all is dropped would be refused.
     loose = {"top_k": 0, "max_length_ratio": 1000.0, "max_repetition": 1000, "drop_identical": False}
     changes = toy.merged(words, {"labels": loose, "student": {"objective": {"kd_weight": 0.0, "ce_weight": 1.0}}})
@@ -241,8 +241,8 @@ def test_any_other_teacher_from_outside(tmp_path, stranger):
         ("student.objective.attention_weight", "1"),
         ("student.on_policy.steps", "5"),
     ):
-        told = commands.error_line(commands.distilmt("run", tmp_path / "run.yaml", "--quiet", f"--{key}", value))
-        assert key in told and "set it to 0" in told
+        message = commands.error_line(commands.distilmt("run", tmp_path / "run.yaml", "--quiet", f"--{key}", value))
+        assert key in message and "set it to 0" in message
 
 
 def test_with_the_teachers_states_and_attention(finished_run, tmp_path):
@@ -274,8 +274,8 @@ def test_an_ensemble_of_two(finished_run, tmp_path):
     shutil.copytree(finished_run, run)
     config = finished_run.parent / "run.yaml"
     keys = ["--quiet", "--run_dir", other, "--seed", "2", "--tokenizer.path", finished_run / "tokenizer"]
-    found = commands.distilmt("train-teacher", config, *keys)
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    process = commands.distilmt("train-teacher", config, *keys)
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     before = (run / "teacher" / "step.json").read_bytes()
     ensemble = ["--labels.ensemble", f"[{other / 'teacher'}]", "--labels.rerank", "mbr", "--labels.n_best", "2"]
     done(config, "--run_dir", run, *ensemble)

@@ -56,7 +56,7 @@ def test_an_empty_directory_is_taken(tmp_path):
     assert read_step(tmp_path / "corpus") is not None
 
 
-def test_what_was_finished_is_kept_beside_and_brought_back(tmp_path, messages):
+def test_what_was_finished_is_preserved_next_to_and_brought_back(tmp_path, messages):
     run(tmp_path / "labels", 1)
     (tmp_path / "labels" / "marker").write_text("hours of work")
     run(tmp_path / "labels", 2)
@@ -95,7 +95,7 @@ def test_a_kill_between_whole_and_in_place_loses_nothing(tmp_path):
     assert (tmp_path / "labels" / "whole").read_text() == "2"
 
 
-def test_an_unfinished_one_of_other_settings_is_kept_and_goes_on_later(tmp_path):
+def test_an_unfinished_one_of_other_settings_is_preserved_and_goes_on_later(tmp_path):
     with pytest.raises(Cut):
         run(tmp_path / "labels", 1, cut=True, text="paid for")
     run(tmp_path / "labels", 2)
@@ -107,7 +107,7 @@ def test_an_unfinished_one_of_other_settings_is_kept_and_goes_on_later(tmp_path)
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.booleans()), max_size=8))
-def test_no_work_is_lost_whatever_is_asked_for(tmp_path_factory, calls):
+def test_no_work_is_lost_whatever_is_requested(tmp_path_factory, calls):
     root = tmp_path_factory.mktemp("step")
     written: set[str] = set()
     for number, (seed, cut, own) in enumerate(calls):

@@ -12,16 +12,16 @@ TRUE = {"starts": 3.0, "pairs": 0.0, "updates": 0.004, "layer FLOPs": 5e-12}
 
 def observations(count: int, noise: float = 0.0) -> list[Observation]:
     rng = np.random.default_rng(3)
-    found = []
+    result = []
     for _ in range(count):
         updates, shape = float(rng.integers(20, 200)), float(rng.uniform(1e9, 4e10))
         drivers = {"starts": 1.0, "pairs": 50.0, "updates": updates, "layer FLOPs": updates * shape}
         seconds = sum(TRUE[name] * value for name, value in drivers.items())
-        found.append(Observation("teacher", "training", drivers, seconds * float(rng.uniform(1 - noise, 1 + noise))))
-    return found
+        result.append(Observation("teacher", "training", drivers, seconds * float(rng.uniform(1 - noise, 1 + noise))))
+    return result
 
 
-def test_rates_that_made_the_seconds_are_found_again():
+def test_rates_are_recovered_from_their_seconds():
     rates = calibration.fit_kind(observations(8), "training")
     assert rates["layer FLOPs"] == pytest.approx(5e-12, rel=1e-6)
     assert rates["updates"] == pytest.approx(0.004, rel=1e-6)
@@ -29,7 +29,7 @@ def test_rates_that_made_the_seconds_are_found_again():
     assert rates["starts"] + 50 * rates["pairs"] == pytest.approx(3.0, rel=1e-6)
 
 
-def test_a_step_beside_which_something_else_ran_does_not_spoil_the_rest():
+def test_a_step_next_to_which_something_else_ran_does_not_spoil_the_remainder():
     seen = observations(9)
     seen[4].seconds *= 5
     rates = calibration.fit_kind(seen, "training")
@@ -43,7 +43,7 @@ def test_ten_times_longer_is_predicted_from_noisy_short_runs():
     assert calibration.predict_seconds({"training": rates}, {"training": drivers}) == pytest.approx(real, rel=0.25)
 
 
-def test_with_few_observations_only_the_pace_of_products_is_told():
+def test_with_few_observations_only_the_pace_of_products_is_reported():
     seen = observations(2)
     rates = calibration.fit_kind(seen, "training")
     assert [name for name, rate in rates.items() if rate] == ["layer FLOPs"]
@@ -70,7 +70,7 @@ def test_nonnegative_is_the_best_there_is(columns, rows, seed):
     assert (gradient > -1e-6).all() and np.abs(gradient[x > 0]).max(initial=0) < 1e-6
 
 
-def test_rates_are_kept_and_read(tmp_path, monkeypatch):
+def test_rates_are_preserved_and_read(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     rates = calibration.fit_rates(observations(6), [(1e8, 6 * 10**8)], "a test")
     assert rates.memory == 5e8 and rates.error["training"] < 0.1

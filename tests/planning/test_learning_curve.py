@@ -16,17 +16,17 @@ def law(a, b, c):
 
 
 @pytest.mark.parametrize("truth", [law(36, 300, 0.5), law(60, 120, 0.25), law(30, 5000, 0.9)])
-def test_a_law_without_noise_is_found_again(truth):
-    found = learning_curve.fit(SIZES, truth(SIZES), usual_noise=0.01)
+def test_a_law_without_noise_is_recovered(truth):
+    result = learning_curve.fit(SIZES, truth(SIZES), usual_noise=0.01)
     for size in (*SIZES, TOTAL, 2 * TOTAL):
-        guess, low, high = learning_curve.interval(found.scores(size))
+        guess, low, high = learning_curve.interval(result.scores(size))
         assert low <= truth(size) <= high
         assert guess == pytest.approx(truth(size), abs=0.35 if size > SIZES[-1] else 0.1)
-    values = found.law()
-    assert law(**values)(TOTAL) == pytest.approx(found.scores(TOTAL)[0], abs=1e-6)
+    values = result.law()
+    assert law(**values)(TOTAL) == pytest.approx(result.scores(TOTAL)[0], abs=1e-6)
 
 
-def test_what_a_text_is_worth_to_a_training():
+def test_the_value_of_a_text_to_a_training():
     views = 40_000
     assert learning_curve.effective_size(100, views) == pytest.approx(100 * 16.4, rel=0.01), (
         "seen often: in proportion to the size"
@@ -43,19 +43,19 @@ def test_what_a_text_is_worth_to_a_training():
     assert (learning_curve.effective_size(np.array([1.0, 9.0]), float("inf")) == [1, 9]).all()
 
 
-def test_a_curve_that_flattens_for_want_of_updates_is_foretold():
+def test_a_curve_that_flattens_for_want_of_updates_is_predicted():
     views = 43_900
 
     def truth(n):
         return law(58, 250, 0.18)(learning_curve.effective_size(n, views))
 
-    found = learning_curve.fit(SIZES, truth(SIZES), 0.1, views)
+    result = learning_curve.fit(SIZES, truth(SIZES), 0.1, views)
     plain = learning_curve.fit(SIZES, truth(SIZES), 0.1)
-    assert found.scores(TOTAL)[0] == pytest.approx(truth(TOTAL), abs=0.15)
+    assert result.scores(TOTAL)[0] == pytest.approx(truth(TOTAL), abs=0.15)
     assert plain.scores(TOTAL)[0] > truth(TOTAL) + 0.5
 
 
-def test_bounds_hold_as_often_as_they_say():
+def test_bounds_hold_as_often_as_they_state():
     random, held, widths = np.random.default_rng(3), [], []
     for number in range(120):
         truth = law(random.uniform(25, 60), random.uniform(80, 300), random.uniform(0.25, 0.6))
@@ -76,9 +76,9 @@ def test_more_seeds_narrow_the_bounds():
 
 
 def test_what_does_not_grow_gains_nothing():
-    found = learning_curve.fit([100, 200, 400, 800], [30.2, 30.1, 29.9, 29.8], 0.1)
-    assert found.gains(400, 800)[0] == 0 and found.sufficient_size(0.3)[0] == 0
-    assert (found.rise >= 0).all()
+    result = learning_curve.fit([100, 200, 400, 800], [30.2, 30.1, 29.9, 29.8], 0.1)
+    assert result.gains(400, 800)[0] == 0 and result.sufficient_size(0.3)[0] == 0
+    assert (result.rise >= 0).all()
 
 
 def test_two_sizes_are_no_curve():
@@ -95,16 +95,16 @@ def test_two_sizes_are_no_curve():
 )
 def test_more_text_never_hurts_and_doubling_brings_less_and_less(scores, step, worth, views):
     sizes = [50 * step**i for i in range(len(scores))]
-    found = learning_curve.fit(sizes, scores, 0.3, views)
-    asked = [sizes[0] * 2.0**i for i in range(8)]
-    values = np.stack([found.scores(size) for size in asked])
+    result = learning_curve.fit(sizes, scores, 0.3, views)
+    requests = [sizes[0] * 2.0**i for i in range(8)]
+    values = np.stack([result.scores(size) for size in requests])
     gains = np.diff(values, axis=0)
     assert np.isfinite(values).all()
     assert (gains >= -1e-6).all() and (np.diff(gains, axis=0) <= 1e-6).all()
     # What is enough is where doubling brings just what was asked.
-    enough = found.sufficient_size(worth)[0]
+    enough = result.sufficient_size(worth)[0]
     if 1 < enough < min(1e12, views / 2):
-        assert found.gains(enough, 2 * enough)[0] == pytest.approx(worth, rel=1e-2, abs=1e-6)
-    assert (found.sufficient_size(2 * worth) <= found.sufficient_size(worth)).all()
+        assert result.gains(enough, 2 * enough)[0] == pytest.approx(worth, rel=1e-2, abs=1e-6)
+    assert (result.sufficient_size(2 * worth) <= result.sufficient_size(worth)).all()
     guess, low, high = learning_curve.interval(values[-1])
     assert low <= guess <= high

@@ -88,7 +88,7 @@ def test_a_beam_costs_the_decoder_alone(shared_tokenizer):
     assert one.decoder < four.decoder < 4 * one.decoder  # the source's keys and values are made once
 
 
-def test_growth_is_of_the_order_that_is_told():
+def test_growth_is_of_the_order_that_was_predicted():
     """Depth: linear; vocabulary: linear in its own part; width: square."""
     dims = ModelDims(64, 2, 2, 256, 256, 4, 1000, True, 128)
     load = TokenCounts(20.0, 20.0, 0.0, 0.0, 0.0)

@@ -26,11 +26,13 @@ LONG = 10**9
 def points(a, b, c, sizes=(1000, 2000, 4000, 8000, 16000), half=0.0, updates=1000):
     """Trainings that follow a law of sizes to the letter; the last with half the updates, by `half` worse."""
     scores = [a - b * n**-c for n in sizes]
-    made = [LearningCurvePoint(n, 1, updates, s, s + 20, 5 - s / 20, 30.0) for n, s in zip(sizes, scores, strict=True)]
-    return [*made, replace(made[-1], updates=updates // 2, bleu=scores[-1] - half, chrf=scores[-1] + 20 - half)]
+    instance = [
+        LearningCurvePoint(n, 1, updates, s, s + 20, 5 - s / 20, 30.0) for n, s in zip(sizes, scores, strict=True)
+    ]
+    return [*instance, replace(instance[-1], updates=updates // 2, bleu=scores[-1] - half, chrf=scores[-1] + 20 - half)]
 
 
-def test_enough_lies_where_doubling_gains_what_it_is_worth():
+def test_enough_lies_where_doubling_gains_less_than_it_costs():
     trained = points(36, 300, 0.5, sizes=(250, 500, 1000, 2000, 4000, 8000, 16000), updates=LONG)
     question = replace(QUESTION, updates=LONG, run_updates=LONG)
     row = recommend(trained, replace(question, worth=0.6), RATES)["recommended"]
@@ -43,31 +45,31 @@ def test_enough_lies_where_doubling_gains_what_it_is_worth():
 
 def test_all_of_it_where_every_doubling_pays():
     question = replace(QUESTION, updates=LONG, run_updates=LONG)
-    found = recommend(points(60, 150, 0.2, updates=LONG), question, RATES)
-    assert found["recommended"]["all"] and found["recommended"]["sentences"] == 100_000
-    assert found["recommended"]["beyond"][0] > 0.3 and found["recommended"]["chance_of_all"] > 0.9
+    result = recommend(points(60, 150, 0.2, updates=LONG), question, RATES)
+    assert result["recommended"]["all"] and result["recommended"]["sentences"] == 100_000
+    assert result["recommended"]["beyond"][0] > 0.3 and result["recommended"]["chance_of_all"] > 0.9
 
 
-def test_text_that_is_never_seen_is_not_worth_labelling():
+def test_text_that_is_never_seen_need_not_be_labeled():
     """The same scores after so few updates that a fifth of the text is seen once: more of it can bring nothing."""
     row = recommend(points(60, 150, 0.2), QUESTION, replace(RATES, batches=0.05))["recommended"]
     assert not row["all"] and row["sentences"] <= 20_000 and row["lost"][0] < 0.3
 
 
 def test_the_smallest_where_nothing_is_gained():
-    found = recommend(points(30, 0.0, 0.5), QUESTION, RATES)
-    assert found["recommended"]["smallest"] and found["recommended"]["sentences"] == 1000
+    result = recommend(points(30, 0.0, 0.5), QUESTION, RATES)
+    assert result["recommended"]["smallest"] and result["recommended"]["sentences"] == 1000
 
 
 def test_a_row_for_every_size_with_what_it_costs():
-    found = recommend(points(36, 300, 0.5), QUESTION, replace(RATES, price=0.002))
-    assert [row["sentences"] for row in found["lines"]] == [1000, 3000, 10_000, 30_000, 100_000, 200_000]
-    assert [row["beyond"] for row in found["lines"]] == [False] * 5 + [True]
-    assert found["lines"][0]["gain"] is None
-    for before, row in zip(found["lines"], found["lines"][1:], strict=False):
+    result = recommend(points(36, 300, 0.5), QUESTION, replace(RATES, price=0.002))
+    assert [row["sentences"] for row in result["lines"]] == [1000, 3000, 10_000, 30_000, 100_000, 200_000]
+    assert [row["beyond"] for row in result["lines"]] == [False] * 5 + [True]
+    assert result["lines"][0]["gain"] is None
+    for before, row in zip(result["lines"], result["lines"][1:], strict=False):
         assert row["gain"][0] == pytest.approx(row["score"][0] - before["score"][0])
         assert row["gain"][0] > 0 and row["cross_entropy"][0] < before["cross_entropy"][0]
-    row = found["lines"][2]
+    row = result["lines"][2]
     assert (row["label_seconds"], row["label_bytes"], row["price"]) == (100.0, 2_000_000.0, 20.0)
     assert row["train_seconds"] == 60.0 and row["passes"] == pytest.approx(20)
     unpriced = recommend(points(36, 300, 0.5), QUESTION, replace(RATES, label_seconds=None))["lines"][0]
@@ -92,7 +94,7 @@ def test_what_to_beware_of():
     assert "three" in names(points(36, 300, 0.5, sizes=(1000, 2000, 4000)), QUESTION)
 
 
-def test_students_that_learnt_nothing_tell_nothing():
+def test_students_that_learned_nothing_have_no_curve():
     assert not recommend(points(0.5, 1.0, 0.5), QUESTION, RATES)["learned"]
     assert recommend(points(36, 300, 0.5), QUESTION, RATES)["learned"]
 
@@ -100,12 +102,12 @@ def test_students_that_learnt_nothing_tell_nothing():
 @given(st.integers(1, 10**9), st.integers(1, 10**9))
 def test_sizes_are_round_and_end_with_all_and_twice_that(low, total):
     low = min(low, total)
-    found = table_sizes(low, total)
-    assert found == sorted(set(found)) and found[-2:] == [total, 2 * total] and found[0] >= low
-    assert all(str(size).rstrip("0") in ("1", "3") for size in found[:-2])
+    result = table_sizes(low, total)
+    assert result == sorted(set(result)) and result[-2:] == [total, 2 * total] and result[0] >= low
+    assert all(str(size).rstrip("0") in ("1", "3") for size in result[:-2])
 
 
 @given(st.floats(1, 1e12))
 def test_rounding_goes_up_and_not_far(value):
-    found = round_up(value)
-    assert value * (1 - 1e-6) <= found <= 1.11 * value + 1
+    result = round_up(value)
+    assert value * (1 - 1e-6) <= result <= 1.11 * value + 1

@@ -38,20 +38,20 @@ def test_the_text_is_the_runs_own(config, text, finished_run):
     assert 512 * 0.6 < load.target <= 640 and sentences * text.tokens()[1] == pytest.approx(load.target, rel=0.35)
 
 
-def test_files_tell_the_same_before_the_run(config, text, tmp_path):
+def test_files_report_the_same_before_the_run(config, text, tmp_path):
     before = texts.read(replace(config, run_dir=str(tmp_path)))
     assert not before.ready and before.pairs == pytest.approx(text.pairs, rel=0.05)
     assert before.vocabulary == pytest.approx(text.vocabulary, rel=0.1)
     assert before.tokens() == pytest.approx(text.tokens(), rel=0.1)
 
 
-def test_text_that_must_be_fetched_is_asked_for(config, tmp_path):
+def test_text_that_must_be_fetched_is_requested(config, tmp_path):
     corpus = replace(config.corpus, train=[], dataset="debian")
     with pytest.raises(UserError, match="distilmt prepare"):
         texts.read(replace(config, corpus=corpus, run_dir=str(tmp_path)))
 
 
-def test_counts_are_those_of_what_was_made(config, text, finished_run):
+def test_counts_are_those_of_what_was_created(config, text, finished_run):
     for row in predict.predicted_costs(config, text, None):
         record, name = read_step(finished_run / row["name"]), row["name"]
         if name in ("teacher", "student", "baseline"):
@@ -87,7 +87,7 @@ def test_works_grow_as_the_configuration_does(config, text):
     assert [work.name for work in step_costs(alone, text)] == ["teacher", "labels", "student", "exports"]
 
 
-def test_what_was_said_counts_in_place_of_what_was_expected(config, text, finished_run):
+def test_what_was_stated_counts_in_place_of_what_was_expected(config, text, finished_run):
     facts = read_measurements(RunPaths(finished_run))
     assert facts.updates == {"teacher": 30, "student": 20, "baseline": 20} and facts.hypothesis_tokens > 355
     assert set(facts.lengths) == set(facts.updates) and min(facts.lengths.values()) > 0
@@ -129,7 +129,7 @@ def test_the_report_of_a_run_holds_its_cost(finished_run):
     assert "On disk" in (finished_run / "report.html").read_text()
 
 
-def test_a_run_on_the_students_own_words_asks_the_teacher_again(config, text):
+def test_a_run_on_the_students_own_words_requests_the_teacher_again(config, text):
     policy = replace(config.student.on_policy, steps=10, rounds=2)
     work = step_costs(replace(config, student=replace(config.student, on_policy=policy)), text)[2]
     assert work.drivers["training"]["updates"] == 40 and work.drivers["labelling"]["starts"] == 2

@@ -25,14 +25,14 @@ def bytes_of(path) -> int:
 
 
 @pytest.mark.parametrize("compute_type", get_args(ComputeType))
-def test_an_export_is_as_big_as_told(compute_type, tokenizer, tmp_path):
+def test_an_export_is_as_big_as_predicted(compute_type, tokenizer, tmp_path):
     export(new_network(MODEL, tokenizer, 0.0, 1), tokenizer, tmp_path / "made", compute_type)
-    told = sizes.export_bytes(ModelDims.of(MODEL, len(tokenizer.target.tokens), tokenizer.shared), compute_type)
-    assert told == pytest.approx(bytes_of(tmp_path / "made" / "model.bin"), rel=0.02)
+    message = sizes.export_bytes(ModelDims.of(MODEL, len(tokenizer.target.tokens), tokenizer.shared), compute_type)
+    assert message == pytest.approx(bytes_of(tmp_path / "made" / "model.bin"), rel=0.02)
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
-def test_a_training_writes_what_is_told(optimizer, shared_tokenizer, tmp_path):
+def test_a_training_writes_what_was_predicted(optimizer, shared_tokenizer, tmp_path):
     sources, targets = toy.pairs(60)
     encoded = Ragged.of(shared_tokenizer.target.encode(targets))
     sides = Ragged.of(shared_tokenizer.source.encode(sources)), TargetSide(encoded, encoded.lengths > 1)
@@ -63,7 +63,7 @@ def test_memory_grows_with_parameters_and_batches():
     assert sizes.training_memory(bigger, load, config, 4) - base > 7 * 4 * (parameters(bigger) - parameters(dims))
 
 
-def test_a_random_label_store_is_no_bigger_than_told():
+def test_a_random_label_store_is_no_bigger_than_predicted():
     """Ids and log-probabilities hardly shrink: what zstd leaves of them is what is told, within a tenth."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -78,5 +78,5 @@ def test_a_random_label_store_is_no_bigger_than_told():
         rows.append(LabelRow(f"train-{number:06d}", "a", "b", [("b", list(range(20)), -1.0)], top))
     sink = pa.BufferOutputStream()
     pq.write_table(table_of(rows, schema_of(3000)), sink, compression="zstd")
-    told = 400 * sizes.top_k_bytes(LabelConfig(top_k=k, score_on="hypothesis"), 3000, 20.0)
-    assert told == pytest.approx(sink.getvalue().size, rel=0.1)
+    message = 400 * sizes.top_k_bytes(LabelConfig(top_k=k, score_on="hypothesis"), 3000, 20.0)
+    assert message == pytest.approx(sink.getvalue().size, rel=0.1)

@@ -16,26 +16,26 @@ from distilmt.recipes import classify
 from distilmt.utils.errors import UserError
 
 
-def made_up() -> list[Description]:
+def invented() -> list[Description]:
     draw = random.Random(1)
     words = {
         "games": ["puzzle", "arcade", "player", "level", "board"],
         "net": ["server", "client", "packet", "proxy", "router"],
     }
     every = [word for own in words.values() for word in own]
-    found = []
+    result = []
     for i in range(200):
         label = draw.choice(sorted(words))
         text = " ".join([*draw.choices(words[label], k=5), *draw.choices(every, k=4)])
-        found.append(Description(f"p{i}", f"s{i}", label, text))
-    return found
+        result.append(Description(f"p{i}", f"s{i}", label, text))
+    return result
 
 
 def test_it_leaves_a_report_and_a_student(tmp_path, monkeypatch):
     from distilmt.classification import load
 
     monkeypatch.setattr(classify.apt, "fetch", lambda languages, cache: None)
-    monkeypatch.setattr(classify.debian, "descriptions", lambda indices: made_up())
+    monkeypatch.setattr(classify.debian, "descriptions", lambda indices: invented())
     root = classify.run(DemoConfig(task="classify", run_dir=str(tmp_path / "run")))
     report = json.loads((root / "report.json").read_text(encoding="utf-8"))
     assert set(report["sections"]) == {"games", "net"} and sum(report["texts"].values()) == 200
@@ -51,6 +51,6 @@ def test_text_of_ones_own_is_refused():
         classify.run(DemoConfig(task="classify", train=["a.en", "a.it"]))
 
 
-def test_it_is_told_on_the_command_line():
-    found = commands.distilmt("demo", "--task", "classify", "--teacher", "somebody")
-    assert "--teacher does not apply" in commands.error_line(found)
+def test_it_is_reported_on_the_command_line():
+    process = commands.distilmt("demo", "--task", "classify", "--teacher", "somebody")
+    assert "--teacher does not apply" in commands.error_line(process)

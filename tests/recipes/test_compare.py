@@ -46,24 +46,24 @@ def test_some_methods_and_seeds(tmp_path):
 def compared(tmp_path_factory):
     directory = tmp_path_factory.mktemp("compare")
     path = written(directory)
-    found = commands.distilmt("compare", path, "--quiet")
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    process = commands.distilmt("compare", path, "--quiet")
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     return path, directory / "run"
 
 
 def test_every_method_and_seed_has_its_figures(compared):
     _, run = compared
-    found = json.loads((run / "comparison.json").read_text())
-    methods = {method["name"]: method for method in found["methods"]}
+    result = json.loads((run / "comparison.json").read_text())
+    methods = {method["name"]: method for method in result["methods"]}
     assert set(methods) == set(METHODS)
-    for method in found["methods"]:
+    for method in result["methods"]:
         assert [row["seed"] for row in method["runs"]] == [1, 2]
         for row in method["runs"]:
             assert set(row["token_metrics"]) >= {"agreement", "calibration_error", "entropy", "mode_mass"}
-            assert {"beam", "greedy", "int8"} <= set(row) and len(row["by_length"]) == len(found["bins"]["length"])
+            assert {"beam", "greedy", "int8"} <= set(row) and len(row["by_length"]) == len(result["bins"]["length"])
         assert method["curves"][0][-1]["update"] == 20
-    pairs = {(row["a"], row["b"], row["metric"]) for row in found["comparisons"]}
-    assert ("js", "references", "bleu") in pairs and found["best"] in METHODS
+    pairs = {(row["a"], row["b"], row["metric"]) for row in result["comparisons"]}
+    assert ("js", "references", "bleu") in pairs and result["best"] in METHODS
     assert "loss:token-level0.7-js0.5+cross-entropy0.3+ranking0.1+queue0.5|" in methods["js"]["signature"]
 
 
@@ -98,10 +98,10 @@ def test_a_method_more_is_trained_alone(compared):
     config["methods"]["tv"] = {"student": {"objective": {"divergence": "tv"}}}
     config["seeds"] = [1]
     more = toy.write_config(path.with_name("more.yaml"), config)
-    kept = run / "methods" / "js" / "seed-1" / "student"
-    before = read_step(kept)
+    remaining = run / "methods" / "js" / "seed-1" / "student"
+    before = read_step(remaining)
     assert commands.distilmt("compare", more, "--quiet").returncode == 0
-    assert read_step(kept) == before and read_step(run / "methods" / "tv" / "seed-1" / "student")
+    assert read_step(remaining) == before and read_step(run / "methods" / "tv" / "seed-1" / "student")
 
 
 @pytest.mark.usefixtures("two_cores")
@@ -109,12 +109,12 @@ def test_two_students_at_once(tmp_path):
     labels = toy.run_config(tmp_path)["labels"] | {"num_hypotheses": 2}
     methods = METHODS | {"nearest": {"labels": {"rerank": "oracle"}}}
     path = written(tmp_path, labels=labels, methods=methods, seeds=[1])
-    found = commands.distilmt("compare", path, "--jobs", "2")
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    process = commands.distilmt("compare", path, "--jobs", "2")
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     run = tmp_path / "run"
     done = json.loads((run / "comparison.json").read_text())
     assert done["jobs"] == 2 and {m["name"] for m in done["methods"]} == {*METHODS, "nearest"}
-    assert b"done, 3 of 3" in found.stderr and (run / "methods/nearest/seed-1/selection").is_symlink()
+    assert b"done, 3 of 3" in process.stderr and (run / "methods/nearest/seed-1/selection").is_symlink()
     assert commands.distilmt("compare", path, "--quiet").returncode == 0
     assert json.loads((run / "comparison.json").read_text())["methods"] == done["methods"]
 
@@ -127,7 +127,7 @@ def test_links_are_led_elsewhere_where_the_choice_changed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"methods": {"one": {}}}, "two methods"),
         ({"methods": METHODS | {"a/b": {}}}, "letters, digits"),
@@ -138,12 +138,12 @@ def test_links_are_led_elsewhere_where_the_choice_changed(tmp_path):
         ({"baseline": "referenecs"}, "references"),
     ],
 )
-def test_what_is_refused(tmp_path, changes, told):
-    with pytest.raises(UserError, match=told):
+def test_what_is_refused(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
         load_comparison([str(written(tmp_path, **changes))])
 
 
-def test_methods_cannot_ask_for_other_labels(tmp_path):
+def test_methods_cannot_request_other_labels(tmp_path):
     path = written(tmp_path, methods=METHODS | {"x": {"labels": {"beam_size": 3}}})
     assert "share one set, so remove its label settings" in commands.error_line(
         commands.distilmt("compare", path, "--quiet")

@@ -34,9 +34,9 @@ FLAGS = (
 def run(tmp_path_factory, finished_run):
     place = tmp_path_factory.mktemp("compress") / "run"
     shutil.copytree(finished_run, place, symlinks=True)
-    found = commands.distilmt("compress", place, "--max-drop=100", *FLAGS)
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
-    assert "meets the quality constraint" in found.stdout.decode()
+    process = commands.distilmt("compress", place, "--max-drop=100", *FLAGS)
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
+    assert "meets the quality constraint" in process.stdout.decode()
     return place
 
 
@@ -45,10 +45,10 @@ def budget(run):
 
 
 def test_the_search_ends_with_the_smallest_that_keeps_the_promise(run):
-    found = budget(run)
-    kept = [point for point in found["points"] if point["score"] >= found["floor"]]
-    assert found["meets_constraint"] and found["chosen"]["bytes"] == min(point["bytes"] for point in kept)
-    shapes = {point["variant"]["shape"].split("+")[-1] for point in found["points"]}
+    result = budget(run)
+    remaining = [point for point in result["points"] if point["score"] >= result["floor"]]
+    assert result["meets_constraint"] and result["chosen"]["bytes"] == min(point["bytes"] for point in remaining)
+    shapes = {point["variant"]["shape"].split("+")[-1] for point in result["points"]}
     assert shapes >= {"student", "longer", "ffn", "qat", "vocabulary"}
 
 
@@ -71,8 +71,8 @@ def test_the_budget_goes_from_the_teacher_to_what_is_shipped(run):
 
 
 def test_what_is_shipped_is_examined(run):
-    found = budget(run)
-    rows = found["examination"][found["chosen"]["name"]]
+    result = budget(run)
+    rows = result["examination"][result["chosen"]["name"]]
     assert len(rows) > 3
     assert all(row["cases"] > 0 and row["student"] <= row["cases"] for row in rows)
     assert "Challenge sets: " in (run / "compressed" / "ablation.md").read_text()
@@ -84,8 +84,8 @@ def test_what_is_shipped_translates(run):
     card = (run / "compressed" / "model" / "README.md").read_text()
     assert "test bleu" in card and "|compressed:" in card and "model.bin.xz" in card and "unxz" in card
     assert shipped.beam_size == budget(run)["chosen"]["variant"]["beam_size"]
-    found = commands.distilmt("translate", run, "--system", "compressed", input=b"ban der.\n")
-    assert found.returncode == 0 and found.stdout.decode().splitlines() == shipped.translate(
+    process = commands.distilmt("translate", run, "--system", "compressed", input=b"ban der.\n")
+    assert process.returncode == 0 and process.stdout.decode().splitlines() == shipped.translate(
         ["ban der."], shipped.beam_size
     )
 
@@ -111,10 +111,10 @@ def content(place, name):
 
 def test_with_a_shortlist(run):
     pytest.importorskip("thot")
-    found = commands.distilmt(
+    process = commands.distilmt(
         "compress", run, "--max-drop=100", *FLAGS, "--shortlist", "true", "--objective", "fastest"
     )
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     exports = run / "compressed" / "exports"
     (cut,) = exports.glob("*vocabulary-int8_float16-4bit-shortlist-packed")
     for name in ("student-float32-shortlist-packed", cut.name):
@@ -130,23 +130,23 @@ def test_a_second_call_trains_nothing_anew(run):
     models = list((run / "compressed" / "models").glob("*/student/model.safetensors"))
     before = {path: path.stat().st_mtime_ns for path in models}
     (run / "compressed" / "ablation.md").unlink()
-    found = commands.distilmt("compress", run, "--max-drop=100", *FLAGS, "--objective", "fastest", "--json")
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
-    assert json.loads(found.stdout)["goal"] == "fastest"
+    process = commands.distilmt("compress", run, "--max-drop=100", *FLAGS, "--objective", "fastest", "--json")
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
+    assert json.loads(process.stdout)["goal"] == "fastest"
     assert {path: path.stat().st_mtime_ns for path in models} == before
 
 
 def test_a_promise_that_none_keeps(run):
-    found = commands.distilmt("compress", run, "--max-drop=0", "--metric=chrf", "--relative_to=teacher", *FLAGS[:-2])
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
-    said = budget(run)
-    if not said["meets_constraint"]:
-        assert "The closest: " in found.stdout.decode()
-        assert said["chosen"]["score"] == max(point["score"] for point in said["points"])
+    process = commands.distilmt("compress", run, "--max-drop=0", "--metric=chrf", "--relative_to=teacher", *FLAGS[:-2])
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
+    output = budget(run)
+    if not output["meets_constraint"]:
+        assert "The closest: " in process.stdout.decode()
+        assert output["chosen"]["score"] == max(point["score"] for point in output["points"])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ((), "usage"),
         (("--max-drop", "1"), "name a run directory"),
@@ -163,12 +163,12 @@ def test_a_promise_that_none_keeps(run):
         (("{run}", "--baseline", "{run}"), "no model.safetensors"),
     ],
 )
-def test_what_is_refused(finished_run, arguments, told):
-    found = commands.distilmt("compress", *(argument.format(run=finished_run) for argument in arguments))
-    if told == "usage":
-        assert found.returncode == 0 and b"--max_drop" in found.stdout
+def test_what_is_refused(finished_run, arguments, message):
+    process = commands.distilmt("compress", *(argument.format(run=finished_run) for argument in arguments))
+    if message == "usage":
+        assert process.returncode == 0 and b"--max_drop" in process.stdout
     else:
-        assert told in commands.error_line(found)
+        assert message in commands.error_line(process)
 
 
 def test_a_run_without_a_student(tmp_path, finished_run):

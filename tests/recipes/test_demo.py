@@ -34,7 +34,7 @@ def test_first_plan():
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         (DemoConfig(pair="italian"), "write it like en-it"),
         (DemoConfig(pair="en-"), "write it like en-it"),
@@ -43,8 +43,8 @@ def test_first_plan():
         (DemoConfig(minutes=-5), "set it to at least 2"),
     ],
 )
-def test_mistakes_are_told(config, told):
-    with pytest.raises(UserError, match=told):
+def test_mistakes_are_reported(config, message):
+    with pytest.raises(UserError, match=message):
         demo.first_plan(config, Path("x"))
 
 
@@ -54,11 +54,11 @@ def test_default_directories():
     assert demo.default_directory(DemoConfig(train=["a.tsv"])) == "runs/demo-en-it"
 
 
-def test_a_plan_is_kept_until_it_is_asked_for_something_else(tmp_path):
-    made = iter(range(10))
+def test_a_plan_is_preserved_until_it_is_requested_something_else(tmp_path):
+    instance = iter(range(10))
 
     def plan(config):
-        return time_budget.cached_plan(tmp_path, "teacher", config, lambda: {"max_steps": next(made)})
+        return time_budget.cached_plan(tmp_path, "teacher", config, lambda: {"max_steps": next(instance)})
 
     config = DemoConfig(run_dir=str(tmp_path))
     assert plan(config) == plan(config) == {"max_steps": 0}
@@ -69,10 +69,10 @@ def test_a_plan_is_kept_until_it_is_asked_for_something_else(tmp_path):
 
 @pytest.mark.parametrize(("seconds", "pace"), [(0.0, 0.1), (-50.0, 0.1), (10.0, 0.1), (5000.0, 0.01)])
 def test_lengths_fit(seconds, pace):
-    found = time_budget.training_lengths(seconds, pace)
-    assert found["max_steps"] * pace <= max(1.05 * seconds, 20 * pace) + 1e-9
-    assert 1 <= found["eval_steps"] <= found["max_steps"] and 1 <= found["warmup_steps"] <= found["max_steps"]
-    assert -(-found["max_steps"] // found["eval_steps"]) <= 5
+    result = time_budget.training_lengths(seconds, pace)
+    assert result["max_steps"] * pace <= max(1.05 * seconds, 20 * pace) + 1e-9
+    assert 1 <= result["eval_steps"] <= result["max_steps"] and 1 <= result["warmup_steps"] <= result["max_steps"]
+    assert -(-result["max_steps"] // result["eval_steps"]) <= 5
 
 
 @pytest.mark.slow
@@ -85,10 +85,10 @@ def test_the_whole_demo_takes_the_minutes_it_was_given(tmp_path):
     arguments = ["demo", "--minutes", "2", "--run_dir", str(tmp_path / "run"), "--train", *files, "--json"]
     begin = time.monotonic()
     command = [sys.executable, "-m", "distilmt", *arguments]
-    found = subprocess.run(command, capture_output=True, env=commands.environment(), timeout=500, check=False)
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    process = subprocess.run(command, capture_output=True, env=commands.environment(), timeout=500, check=False)
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     assert time.monotonic() - begin < 200
-    report = json.loads(found.stdout)
+    report = json.loads(process.stdout)
     assert {system["name"] for system in report["systems"]} >= {"teacher", "student-int8", "baseline-int8"}
     # A language that is a table of words is learnt even in so short a time.
     assert next(s["bleu"] for s in report["systems"] if s["name"] == "teacher") > 20
@@ -98,20 +98,20 @@ def test_the_whole_demo_takes_the_minutes_it_was_given(tmp_path):
 
 @pytest.mark.parametrize(("pace", "layers", "measured"), [(0.1, 5, [5]), (1.0, 3, [5, 3])])
 def test_a_slow_machine_trains_a_shallower_teacher(tmp_path, monkeypatch, pace, layers, measured):
-    asked = []
+    requests = []
 
     class Text:
         tokens = 1_000_000
 
         def pace(self, model, training, objective):
-            asked.append(model.encoder_layers)
+            requests.append(model.encoder_layers)
             return pace
 
     monkeypatch.setattr(demo.EncodedPairs, "of", lambda *_: Text())
     config = DemoConfig(minutes=20)
     first = demo.first_plan(config, tmp_path)
     teacher = demo.with_teacher(first, demo.plan_teacher(config, first, tmp_path)).teacher
-    assert asked == measured
+    assert requests == measured
     assert (teacher.model.encoder_layers, teacher.model.decoder_layers) == (layers, layers)
     assert teacher.training.batch_tokens == (2048 if layers == 5 else 1024)
     assert teacher.training.max_steps == pytest.approx(0.42 * 1010 * 1.05 / pace, rel=0.02)

@@ -13,14 +13,14 @@ from distilmt.labels.store import LabelStore
 from distilmt.utils.run_dir import read_json, write_json
 
 
-def told(capsys, *arguments):
+def message(capsys, *arguments):
     status = cli.main(["labels", *map(str, arguments)])
-    found = capsys.readouterr()
-    return status, found.out, found.err
+    result = capsys.readouterr()
+    return status, result.out, result.err
 
 
 def refused(capsys, *arguments):
-    status, out, error = told(capsys, *arguments)
+    status, out, error = message(capsys, *arguments)
     assert (status, out, error.count("\n")) == (2, "", 1)
     return error
 
@@ -32,35 +32,35 @@ def store(finished_run, tmp_path):
 
 
 def test_check_and_info(store, capsys):
-    assert told(capsys, "check", store)[:2] == (0, f"{store}: 355 sentences, complete and intact\n")
-    status, out, _ = told(capsys, "info", store, "--json")
-    found = json.loads(out)
-    assert status == 0 and found["rows"] == 355 and found["shards"] == 6 and found["k"] == 4
-    assert found["teacher"] == LabelStore(store).manifest["teacher"] and found["tokens"] > 355
-    assert "decoding: " in told(capsys, "info", store)[1]
+    assert message(capsys, "check", store)[:2] == (0, f"{store}: 355 sentences, complete and intact\n")
+    status, out, _ = message(capsys, "info", store, "--json")
+    result = json.loads(out)
+    assert status == 0 and result["rows"] == 355 and result["shards"] == 6 and result["k"] == 4
+    assert result["teacher"] == LabelStore(store).manifest["teacher"] and result["tokens"] > 355
+    assert "decoding: " in message(capsys, "info", store)[1]
 
 
 def test_an_unfinished_store_is_checked_for_what_is_there(store, capsys):
     manifest = read_json(store / MANIFEST)
     del manifest["shards"][1]
     write_json(store / MANIFEST, manifest | {"complete": False, "rows": 355 - 64})
-    status, out, _ = told(capsys, "check", store)
+    status, out, _ = message(capsys, "check", store)
     assert status == 0 and "291 sentences in 5 shards, all intact; it is not finished" in out
-    assert json.loads(told(capsys, "check", store, "--json")[1])["complete"] is False
+    assert json.loads(message(capsys, "check", store, "--json")[1])["complete"] is False
 
 
 def test_split_and_merge(store, tmp_path, capsys):
-    assert told(capsys, "split", store, tmp_path / "parts", "--first", "100")[0] == 0
+    assert message(capsys, "split", store, tmp_path / "parts", "--first", "100")[0] == 0
     parts = [tmp_path / "parts" / f"part-{i}" for i in (1, 2)]
     assert [LabelStore(part).rows for part in parts] == [100, 255]
-    assert told(capsys, "merge", tmp_path / "again", *parts)[0] == 0
+    assert message(capsys, "merge", tmp_path / "again", *parts)[0] == 0
     assert LabelStore(tmp_path / "again").ids() == LabelStore(store).ids()
     assert "is in more than one of" in refused(capsys, "merge", tmp_path / "both", store, store)
-    assert told(capsys, "merge", tmp_path / "both", store, store, "--prefix_ids", "true")[0] == 0
+    assert message(capsys, "merge", tmp_path / "both", store, store, "--prefix_ids", "true")[0] == 0
     assert LabelStore(tmp_path / "both").rows == 710
 
 
-def test_select_asks_the_teacher_for_words_of_what_it_chooses(store, finished_run, tmp_path, capsys):
+def test_select_requests_the_teacher_for_words_of_what_it_chooses(store, finished_run, tmp_path, capsys):
     assert "nothing to select by" in refused(capsys, "select", store, tmp_path / "out")
     several = store.parent / "several"
     shutil.copytree(store, several)
@@ -70,14 +70,14 @@ def test_select_asks_the_teacher_for_words_of_what_it_chooses(store, finished_ru
     )
     assert not (tmp_path / "out").exists()
     teacher = ["--teachers", finished_run / "teacher"]
-    assert told(capsys, "select", several, tmp_path / "out", "--rerank", "oracle", "--n_best", "2", *teacher)[0] == 0
+    assert message(capsys, "select", several, tmp_path / "out", "--rerank", "oracle", "--n_best", "2", *teacher)[0] == 0
     chosen = LabelStore(tmp_path / "out")
     chosen.check()
     assert chosen.rows == 355 and chosen.manifest["choice"] == ["oracle", "chrf", 2, None]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "wanted"),
+    ("arguments", "expected"),
     [
         (["chek", "x"], "did you mean 'check'"),
         (["check"], "takes 1 directories, not 0"),
@@ -87,5 +87,5 @@ def test_select_asks_the_teacher_for_words_of_what_it_chooses(store, finished_ru
         (["info", "nowhere"], "contains no labels"),
     ],
 )
-def test_mistakes_get_one_line(arguments, wanted, capsys):
-    assert wanted in refused(capsys, *arguments)
+def test_mistakes_get_one_line(arguments, expected, capsys):
+    assert expected in refused(capsys, *arguments)

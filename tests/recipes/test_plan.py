@@ -26,7 +26,7 @@ def road(directory, **changes):
     return toy.write_config(directory / "run.yaml", toy.run_config(directory, **whole))
 
 
-def told(capsys, *arguments) -> str:
+def message(capsys, *arguments) -> str:
     capsys.readouterr()
     assert cli.main(["plan", *map(str, arguments)]) == 0
     return capsys.readouterr().out
@@ -35,9 +35,9 @@ def told(capsys, *arguments) -> str:
 def refused(capsys, *arguments) -> str:
     capsys.readouterr()
     assert cli.main(["plan", *map(str, arguments)]) == 2
-    found = capsys.readouterr()
-    assert found.out == "" and found.err.count("\n") == 1
-    return found.err
+    actual = capsys.readouterr()
+    assert actual.out == "" and actual.err.count("\n") == 1
+    return actual.err
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +51,12 @@ def planned(tmp_path_factory):
     return directory / "run"
 
 
-def test_it_tells_what_was_trained_without_the_test_set(planned):
-    found = json.loads((planned / "plan" / "plan.json").read_text())
-    assert [(p["size"], p["updates"]) for p in found["points"]] == [(40, 4), (80, 4), (160, 4), (160, 2)]
-    assert found["total"] == 355 and [row["sentences"] for row in found["lines"]] == [100, 300, 355, 710]
-    assert all(row["label_seconds"] > 0 and row["label_bytes"] > 0 for row in found["lines"])
-    assert not found["learned"]  # four updates teach nothing, and that is said
+def test_it_reports_what_was_trained_without_the_test_set(planned):
+    actual = json.loads((planned / "plan" / "plan.json").read_text())
+    assert [(p["size"], p["updates"]) for p in actual["points"]] == [(40, 4), (80, 4), (160, 4), (160, 2)]
+    assert actual["total"] == 355 and [row["sentences"] for row in actual["lines"]] == [100, 300, 355, 710]
+    assert all(row["label_seconds"] > 0 and row["label_bytes"] > 0 for row in actual["lines"])
+    assert not actual["learned"]  # four updates teach nothing, and that is said
     assert "No recommendation yet" in (planned / "plan" / "plan.md").read_text()
     page = (planned / "plan" / "plan.html").read_text()
     assert page.count("<circle") == 3 and "<polyline" in page and "nan" not in page
@@ -67,18 +67,18 @@ def test_it_tells_what_was_trained_without_the_test_set(planned):
     assert [read_step(store.directory).result["reused"] for store in stores] == [40, 80, 0]
 
 
-def test_the_same_question_is_answered_at_once_and_another_without_training(planned, capsys, monkeypatch):
+def test_the_same_question_is_served_at_once_and_another_without_training(planned, capsys, monkeypatch):
     config = planned.parent / "run.yaml"
     students = sorted((planned / "plan").glob("*/*/student/step.json"))
     before = [path.stat().st_mtime_ns for path in students]
-    asked = (config, *SIZES, "--min_gain", "5", "--price_per_sentence", "0.5")
-    assert told(capsys, *asked, "--quiet") == ""
+    requests = (config, *SIZES, "--min_gain", "5", "--price_per_sentence", "0.5")
+    assert message(capsys, *requests, "--quiet") == ""
     assert [path.stat().st_mtime_ns for path in students] == before and len(before) == 4
-    found = json.loads((planned / "plan" / "plan.json").read_text())
-    assert found["worth"] == 5 and found["lines"][0]["price"] == 50
+    actual = json.loads((planned / "plan" / "plan.json").read_text())
+    assert actual["worth"] == 5 and actual["lines"][0]["price"] == 50
     monkeypatch.setattr(runner, "execute_step", None)
-    assert json.loads(told(capsys, *asked, "--json")) == found
-    assert " price |" in told(capsys, *asked)
+    assert json.loads(message(capsys, *requests, "--json")) == actual
+    assert " price |" in message(capsys, *requests)
 
 
 def test_the_run_takes_the_labels_of_its_plan(planned, tmp_path):
@@ -89,8 +89,8 @@ def test_the_run_takes_the_labels_of_its_plan(planned, tmp_path):
     store, part = LabelStore(tmp_path / "run" / "labels"), LabelStore(planned / "plan" / "size-160" / "labels")
     store.check()
     assert len(set(store.ids())) == 355 and store.ids() == sorted(store.ids())
-    said = {row["id"]: row for table in store.shards() for row in table.to_pylist()}
-    assert all(said[row["id"]] == row for table in part.shards() for row in table.to_pylist())
+    output = {row["id"]: row for table in store.shards() for row in table.to_pylist()}
+    assert all(output[row["id"]] == row for table in part.shards() for row in table.to_pylist())
 
 
 def test_what_cannot_be_planned(capsys, tmp_path, planned):
@@ -110,36 +110,36 @@ def test_what_cannot_be_planned(capsys, tmp_path, planned):
         ((config, "--sizes", "40,80,1600", "--quiet"), "only 355 training sentences"),
     ):
         assert line in refused(capsys, *arguments)
-    assert "usage: distilmt plan" in told(capsys, "--help")
+    assert "usage: distilmt plan" in message(capsys, "--help")
     assert "too few for a curve" in refused(capsys, road(tmp_path, count=90), "--quiet")
 
 
 @pytest.mark.slow
 def test_the_minutes_decide_sizes_and_updates(planned, tmp_path, capsys):
     shutil.copytree(planned, tmp_path / "run", symlinks=True)
-    asked = (planned.parent / "run.yaml", "--run_dir", tmp_path / "run", "--minutes", "0.3")
-    found = json.loads(told(capsys, *asked, "--json"))
-    sizes = [p["size"] for p in found["points"]]
+    requests = (planned.parent / "run.yaml", "--run_dir", tmp_path / "run", "--minutes", "0.3")
+    actual = json.loads(message(capsys, *requests, "--json"))
+    sizes = [p["size"] for p in actual["points"]]
     assert sizes[-1] == sizes[-2] <= 88 and sizes[:-1] == sorted(set(sizes)) and len(sizes) >= 4
-    assert found["updates"] == 4  # no more than the run itself makes
+    assert actual["updates"] == 4  # no more than the run itself makes
 
 
 @pytest.mark.slow
 def test_killed_again_and_again_it_comes_to_the_same_end(tmp_path):
     training = {"training": {"save_interval_seconds": 0.0}}
-    asked = ("--sizes", "40,80,160", "--max_steps", "30", "--quiet")
+    requests = ("--sizes", "40,80,160", "--max_steps", "30", "--quiet")
     ends, moments = [], random.Random(2)
     for name, kills in (("straight", []), ("cut", [moments.uniform(0.5, 4) for _ in range(6)])):
         config = road(tmp_path / name, teacher=training, student=training)
         for seconds in kills:
-            process = Process("plan", config, *asked, module="distilmt")
+            process = Process("plan", config, *requests, module="distilmt")
             try:
                 process.wait(seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        found = commands.distilmt("plan", config, *asked)
-        assert found.returncode == 0, found.stderr.decode()[-3000:]
+        actual = commands.distilmt("plan", config, *requests)
+        assert actual.returncode == 0, actual.stderr.decode()[-3000:]
         points = json.loads((tmp_path / name / "run" / "plan" / "plan.json").read_text())["points"]
         ends.append([{key: value for key, value in p.items() if key != "train_seconds"} for p in points])
     assert ends[0] == ends[1]

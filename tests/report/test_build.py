@@ -25,12 +25,12 @@ def translations() -> dict[str, list[str]]:
 
 
 def test_examples_are_half_random_half_where_systems_differ_most():
-    found = build.select_examples(SOURCES, REFERENCES, translations(), count=6, seed=4)
-    assert [example["chosen"] for example in found] == ["random"] * 3 + ["differs"] * 3
-    shown = [example["source"] for example in found]
+    result = build.select_examples(SOURCES, REFERENCES, translations(), count=6, seed=4)
+    assert [example["chosen"] for example in result] == ["random"] * 3 + ["differs"] * 3
+    shown = [example["source"] for example in result]
     assert len(set(shown)) == 6
     assert {SOURCES[i] for i in (3, 17, 25)} <= set(shown)
-    assert found == build.select_examples(SOURCES, REFERENCES, translations(), count=6, seed=4)
+    assert result == build.select_examples(SOURCES, REFERENCES, translations(), count=6, seed=4)
     assert shown[:3] != [e["source"] for e in build.select_examples(SOURCES, REFERENCES, translations(), 6, seed=5)][:3]
 
 
@@ -42,14 +42,14 @@ def test_examples_carry_all_translations_and_their_scores():
 
 
 def test_examples_without_a_student_are_all_random():
-    found = build.select_examples(SOURCES, REFERENCES, {"teacher": REFERENCES}, count=6)
-    assert [example["chosen"] for example in found] == ["random"] * 6
+    result = build.select_examples(SOURCES, REFERENCES, {"teacher": REFERENCES}, count=6)
+    assert [example["chosen"] for example in result] == ["random"] * 6
 
 
 def test_repeated_sentences_are_shown_once():
     sources = ["same"] * 29 + ["other"]
-    found = build.select_examples(sources, REFERENCES, translations(), count=20)
-    assert sorted(example["source"] for example in found) == ["other", "same"]
+    result = build.select_examples(sources, REFERENCES, translations(), count=20)
+    assert sorted(example["source"] for example in result) == ["other", "same"]
 
 
 def test_comparisons_are_of_the_systems_there_are():
@@ -73,9 +73,9 @@ def test_a_system_holds_what_was_measured_and_no_more():
 def test_steps_are_read_from_finished_directories(tmp_path):
     run_step(tmp_path / "corpus", {}, {}, lambda directory: None)
     (tmp_path / "teacher").mkdir()
-    found = build.steps([tmp_path / "corpus", tmp_path / "teacher", tmp_path / "nothing"])
-    assert [step["name"] for step in found] == ["corpus"]
-    assert found[0]["peak_rss_bytes"] > 0
+    result = build.steps([tmp_path / "corpus", tmp_path / "teacher", tmp_path / "nothing"])
+    assert [step["name"] for step in result] == ["corpus"]
+    assert result[0]["peak_rss_bytes"] > 0
 
 
 def test_a_report_has_all_keys_and_is_strict_json():
@@ -88,8 +88,10 @@ def test_a_report_has_all_keys_and_is_strict_json():
         config={"path": Path("x")},
     )
     report = build.build(measurements)
-    wanted = "signature pair test systems comparisons steps cost curves examples corpus labels examination machine"
-    assert set(report) == {*wanted.split(), "config", "distilmt_version", "date"}
+    target_value = (
+        "signature pair test systems comparisons steps cost curves examples corpus labels examination machine"
+    )
+    assert set(report) == {*target_value.split(), "config", "distilmt_version", "date"}
     assert report["curves"]["student"][0]["train_loss"] is None
     assert report["config"] == {"path": "x"}
     json.dumps(report, allow_nan=False)
@@ -100,9 +102,9 @@ def test_plain_values(value, expected):
     assert build.to_strict_json(value) == expected
 
 
-def test_machine_tells_the_processor_but_not_whose_it_is():
-    found = machine()
-    assert found["cpu"] and found["cores"] >= 1 and found["memory_bytes"] > 1e8
-    assert "ctranslate2" in found["versions"]
-    values = [str(value) for value in found.values()]
+def test_machine_reports_the_processor_but_not_whose_it_is():
+    result = machine()
+    assert result["cpu"] and result["cores"] >= 1 and result["memory_bytes"] > 1e8
+    assert "ctranslate2" in result["versions"]
+    values = [str(value) for value in result.values()]
     assert socket.gethostname() not in values and getpass.getuser() not in values

@@ -26,7 +26,7 @@ def row(teacher: str, student: str, accuracy: float, without: float | None, p: f
     }  # fmt: skip
 
 
-def found(language: str = "en") -> dict:
+def result(language: str = "en") -> dict:
     rows = [
         row("big <one>", "big <one>", 0.8, None),
         row("big <one>", "small", 0.71, 0.68),
@@ -38,18 +38,18 @@ def found(language: str = "en") -> dict:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("language", "told"), [("en", "1 of 2 students improve"), ("zh", "2 个学生中有 1 个更好")])
-def test_it_is_written_in_three_forms(tmp_path, language, told):
-    classification.write(found(language), tmp_path)
+@pytest.mark.parametrize(("language", "message"), [("en", "1 of 2 students improve"), ("zh", "2 个学生中有 1 个更好")])
+def test_it_is_written_in_three_forms(tmp_path, language, message):
+    classification.write(result(language), tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["texts"]["train"] == 100
-    assert told in text and told in page and "+3.0" in text
+    assert message in text and message in page and "+3.0" in text
     assert "big &lt;one&gt;" in page and "<one>" not in page and page.count("<svg") == 1
     assert "| small | big <one> | 71.0 | 68.0 | +3.0 | 0.010 |" in text
 
 
 def test_another_language_is_refused(tmp_path):
     with pytest.raises(UserError, match="xx"):
-        classification.write(found("xx"), tmp_path)
+        classification.write(result("xx"), tmp_path)
     assert not list(tmp_path.iterdir())

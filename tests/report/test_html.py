@@ -180,11 +180,11 @@ def test_written_json_is_strict_and_complete(italian, tmp_path):
     italian["curves"]["student"][1]["bleu"] = math.inf
     italian["examples"][0]["source"] = "lone \ud800 surrogate"
     write_report(italian, tmp_path, "zh")
-    found = strict((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert found["curves"]["student"][0]["bleu"] is None
-    assert found["curves"]["student"][1]["bleu"] is None
-    assert found["examples"][0]["source"] == "lone \ufffd surrogate"
-    assert found["systems"] == italian["systems"]
+    result = strict((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert result["curves"]["student"][0]["bleu"] is None
+    assert result["curves"]["student"][1]["bleu"] is None
+    assert result["examples"][0]["source"] == "lone \ufffd surrogate"
+    assert result["systems"] == italian["systems"]
     assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["report.html", "report.json"]
 
 

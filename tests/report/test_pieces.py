@@ -18,8 +18,8 @@ def marked(text: str, reference: str, teacher: str | None, target: str) -> str:
 
 
 def test_differing_words_are_marked_against_both_texts():
-    found = marked("the blue old house", "the red old house", "the blue new house", "en")
-    assert found == 'the <mark class="r">blue</mark> <mark class="t">old</mark> house'
+    result = marked("the blue old house", "the red old house", "the blue new house", "en")
+    assert result == 'the <mark class="r">blue</mark> <mark class="t">old</mark> house'
 
 
 def test_neighbouring_words_make_one_mark():
@@ -112,7 +112,7 @@ def test_labels_of_close_systems_do_not_overlap():
 
 def test_long_curves_are_thinned_but_keep_their_ends():
     points = [(float(i), 1.0) for i in range(10_001)]
-    kept = plots.thin_points(points, 250)
-    assert len(kept) <= 252
-    assert kept[0] == points[0] and kept[-1] == points[-1]
+    remaining = plots.thin_points(points, 250)
+    assert len(remaining) <= 252
+    assert remaining[0] == points[0] and remaining[-1] == points[-1]
     assert plots.thin_points(points[:3], 250) == points[:3]

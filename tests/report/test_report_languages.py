@@ -63,11 +63,11 @@ def test_the_compiled_catalog_is_that_of_the_text(language):
     assert compiled == polib.pofile(str(po_file(language))).to_binary(), REMEDY
 
 
-def test_messages_are_found_in_code_and_templates():
+def test_messages_are_detected_in_code_and_templates():
     code = 'def f(_):\n    return _("a %(b)s", b=1), _.ngettext("one", "many", 2), _.pgettext("where", "c"), g("no")'
     messages = make_catalog.Message
-    found = list(make_catalog.messages_in_code(ast.parse(code)))
-    assert found == [messages("a %(b)s"), messages("one", "many"), messages("c", context="where")]
+    result = list(make_catalog.messages_in_code(ast.parse(code)))
+    assert result == [messages("a %(b)s"), messages("one", "many"), messages("c", context="where")]
     template = '{{ _("x") }}{% trans n=2 %}one{% pluralize %}{{ n }} many{% endtrans %}{{ pgettext("where", "y") }}'
     assert list(make_catalog.messages_in_template(template)) == [
         messages("x"),

@@ -23,7 +23,7 @@ def set_p(report: dict, a: str, b: str, p_value: float | None) -> None:
             row["p_value"] = p_value
 
 
-def test_a_loss_is_told_with_its_interval(italian):
+def test_a_loss_is_reported_with_its_interval(italian):
     assert sentence(italian) == (
         "The int8 student is 13.1 times smaller and 8.2 times faster than the teacher; "
         "it lost 0.9 BLEU (95% interval 0.5 to 1.4, p = 0.001)."
@@ -37,7 +37,7 @@ def test_a_loss_that_may_be_chance_is_not_called_a_loss(italian):
     assert "not measurably different (−0.9; 95% interval −1.4 to −0.5, p = 0.30)" in text
 
 
-def test_a_gain_is_told_as_a_gain(italian):
+def test_a_gain_is_reported_as_a_gain(italian):
     row = italian["comparisons"][0]
     row["difference"], row["ci"] = 0.5, [0.1, 0.9]
     assert "it gained 0.5 BLEU (95% interval 0.1 to 0.9" in sentence(italian)
@@ -51,7 +51,7 @@ def test_a_comparison_counts_in_either_order(italian):
     assert sentence(italian) == expected
 
 
-def test_without_a_test_it_says_so(italian):
+def test_without_a_test_the_report_states_it(italian):
     italian["comparisons"] = []
     assert "it lost 0.9 BLEU (significance was not tested)" in sentence(italian)
     assert not any("helped" in text for text in findings(italian, ENGLISH))
@@ -91,7 +91,7 @@ def test_distillation_is_judged_against_the_baseline(italian, change, p_value, w
     assert findings(italian, ENGLISH)[0].startswith(words)
 
 
-def test_where_chrf_and_bleu_disagree_it_is_said(italian):
+def test_where_chrf_and_bleu_disagree_it_is_stated(italian):
     assert not any("chrF" in text for text in findings(italian, ENGLISH))
     row = italian["comparisons"][0]
     row["difference"], row["ci"] = 0.5, [0.1, 0.9]
@@ -102,7 +102,7 @@ def test_where_chrf_and_bleu_disagree_it_is_said(italian):
     assert findings(italian, CHINESE)[0].startswith("chrF 与 BLEU 结论相反：按 chrF，int8 学生模型比教师模型低 0.9")
 
 
-def test_a_disagreement_that_may_be_chance_is_not_told(italian):
+def test_a_disagreement_that_may_be_chance_is_not_reported(italian):
     italian["comparisons"][0]["difference"] = 0.5
     for row in italian["comparisons"]:
         if row["metric"] == "chrf":
@@ -111,7 +111,7 @@ def test_a_disagreement_that_may_be_chance_is_not_told(italian):
 
 
 @pytest.mark.parametrize("_", [ENGLISH, CHINESE])
-def test_a_head_start_stands_beside_the_gain(italian, _):
+def test_a_head_start_stands_next_to_the_gain(italian, _):
     italian["config"]["student"] = {"initialization": "random"}
     assert HEAD_START[_.language] not in findings(italian, _)[0]
     italian["config"]["student"] = {"initialization": "first"}
@@ -124,14 +124,14 @@ def test_without_a_baseline_the_gain_is_unknown(italian):
 
 
 def test_float_students_are_compared_with_float_baselines(italian):
-    kept = {"teacher", "student"}
-    italian["systems"] = [s for s in italian["systems"] if s["name"] in kept]
+    remaining = {"teacher", "student"}
+    italian["systems"] = [s for s in italian["systems"] if s["name"] in remaining]
     italian["systems"].append({"name": "baseline-int8", "bleu": 30.0})
     assert findings(italian, ENGLISH)[0] == NO_BASELINE
     assert sentence(italian).startswith("The student is 4.8 times smaller")
 
 
-def test_what_quantising_alone_does_is_told(italian):
+def test_what_quantising_alone_does_is_reported(italian):
     text = findings(italian, ENGLISH)[1]
     assert text == "Only quantizing the teacher to int8 makes it 3.7 times smaller and 2.4 times faster, for −0.1 BLEU."
 

@@ -24,37 +24,41 @@ def client(run):
     return Client(run)
 
 
-def asked(q=SENTENCE, **more):
+def requests(q=SENTENCE, **more):
     return {"q": q, "source": "en", "target": "it"} | more
 
 
-def test_json_form_query_and_lists_say_what_the_translator_says(client, exported_model):
+def test_json_form_query_and_lists_state_what_the_translator_states(client, exported_model):
     expected = Translator(exported_model).translate([SENTENCE])[0]
-    one = client.post("/translate", **asked())
+    one = client.post("/translate", **requests())
     assert one.status_code == 200 and one.json() == {"translatedText": expected}
-    assert client(("POST", "/translate", {"data": asked()})).json() == {"translatedText": expected}
-    assert client(("POST", "/translate", {"params": asked()})).json() == {"translatedText": expected}
-    assert client(("POST", "/translate", {"files": {"x": b""}, "data": asked()})).json() == {"translatedText": expected}
-    many = client.post("/translate", **asked([SENTENCE, "", "!!", f"{SENTENCE}\n\n {SENTENCE}"])).json()
+    assert client(("POST", "/translate", {"data": requests()})).json() == {"translatedText": expected}
+    assert client(("POST", "/translate", {"params": requests()})).json() == {"translatedText": expected}
+    assert client(("POST", "/translate", {"files": {"x": b""}, "data": requests()})).json() == {
+        "translatedText": expected
+    }
+    many = client.post("/translate", **requests([SENTENCE, "", "!!", f"{SENTENCE}\n\n {SENTENCE}"])).json()
     assert many["translatedText"] == [expected, "", "!!", f"{expected}\n\n {expected}"]
 
 
-def test_many_clients_at_once_get_their_own_answers(client, exported_model):
+def test_many_clients_at_once_get_their_own_responses(client, exported_model):
     texts = toy.pairs(60, seed=8)[0]
     expected = Translator(exported_model).translate(texts)
-    answers = client(*(("POST", "/translate", {"json": asked(text)}) for text in texts))
-    assert [answer.json()["translatedText"] for answer in answers] == expected
+    responses = client(*(("POST", "/translate", {"json": requests(text)}) for text in texts))
+    assert [response.json()["translatedText"] for response in responses] == expected
 
 
 def test_auto_alternatives_and_details(client):
-    found = client.post("/translate", **asked("The quick brown fox and the dog.", source="auto")).json()
-    assert found["detectedLanguage"]["language"] == "en" and 0 < found["detectedLanguage"]["confidence"] <= 100
-    found = client.post("/translate", **asked([SENTENCE] * 2, source="auto", alternatives=3, details=True)).json()
-    assert len(found["detectedLanguage"]) == len(found["alternatives"]) == len(found["details"]) == 2
-    assert 1 <= len(found["alternatives"][0]) <= 3 and found["translatedText"][0] not in found["alternatives"][0]
-    (sentence,) = found["details"][0]
+    result = client.post("/translate", **requests("The quick brown fox and the dog.", source="auto")).json()
+    assert result["detectedLanguage"]["language"] == "en" and 0 < result["detectedLanguage"]["confidence"] <= 100
+    result = client.post("/translate", **requests([SENTENCE] * 2, source="auto", alternatives=3, details=True)).json()
+    assert len(result["detectedLanguage"]) == len(result["alternatives"]) == len(result["details"]) == 2
+    assert 1 <= len(result["alternatives"][0]) <= 3 and result["translatedText"][0] not in result["alternatives"][0]
+    (sentence,) = result["details"][0]
     assert sentence["source"] == SENTENCE and sentence["score"] < 0 and sentence["model"] == "toys/student-int8"
-    assert client.post("/translate", **asked(source="it")).json() == {"translatedText": SENTENCE}, "the same language"
+    assert client.post("/translate", **requests(source="it")).json() == {"translatedText": SENTENCE}, (
+        "the same language"
+    )
 
 
 def test_glossary(run, tmp_path):
@@ -63,49 +67,53 @@ def test_glossary(run, tmp_path):
     path.write_text("ban\tZug\n")
     free, bound = Client(run), Client(run, glossary=[f"en-it={path}"])
     texts = ["der xyz.", "ban der.", "Ban, ban!"]
-    plain, found = (
-        client.post("/translate", **asked(texts, alternatives=3, details=True)).json() for client in (free, bound)
+    plain, result = (
+        client.post("/translate", **requests(texts, alternatives=3, details=True)).json() for client in (free, bound)
     )
-    assert found["translatedText"][0] == plain["translatedText"][0]
-    for text, said, others in zip(texts[1:], found["translatedText"][1:], found["alternatives"][1:], strict=True):
-        assert all(one.lower().count("zug") >= text.lower().count("ban") for one in (said, *others))
-    assert [sentence[0]["translation"] for sentence in found["details"]] == found["translatedText"]
-    page = bound.post("/translate", **asked("<p>ban <b>der</b>.</p>", format="html")).json()["translatedText"]
+    assert result["translatedText"][0] == plain["translatedText"][0]
+    for text, output, others in zip(texts[1:], result["translatedText"][1:], result["alternatives"][1:], strict=True):
+        assert all(one.lower().count("zug") >= text.lower().count("ban") for one in (output, *others))
+    assert [sentence[0]["translation"] for sentence in result["details"]] == result["translatedText"]
+    page = bound.post("/translate", **requests("<p>ban <b>der</b>.</p>", format="html")).json()["translatedText"]
     assert "Zug" in page or "zug" in page
-    for wrong, told in ((f"en-de={path}", "one of en-it"), (str(tmp_path), "--glossary"), ("no.tsv", "No such file")):
-        with pytest.raises(UserError, match=told):
+    for wrong, message in (
+        (f"en-de={path}", "one of en-it"),
+        (str(tmp_path), "--glossary"),
+        ("no.tsv", "No such file"),
+    ):
+        with pytest.raises(UserError, match=message):
             Client(run, glossary=[wrong])
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ({"source": "en", "target": "it"}, "Invalid request: missing q parameter"),
         ({"q": "a", "target": "it"}, "Invalid request: missing source parameter"),
         ({"q": "a", "source": "en"}, "Invalid request: missing target parameter"),
-        (asked(target="zz"), "zz is not supported"),
-        (asked(source="zz"), "zz is not supported"),
-        (asked(source="it", target="en"), "English (en) is not available as a target language from Italian (it)"),
-        (asked(format="pdf"), "pdf format is not supported"),
-        (asked(alternatives="many"), "Invalid request: alternatives parameter is not a number"),
-        (asked(alternatives=99), "Invalid request: alternatives parameter must be <= 8"),
-        (asked(details="perhaps"), "Invalid request: details parameter is neither true nor false"),
-        (asked(7), "Invalid request: q parameter is neither a text nor a list of texts"),
-        (asked([None]), "Invalid request: q parameter is neither a text nor a list of texts"),
-        (asked(["a"] * 257), "Invalid request: request (257) exceeds text limit (256)"),
-        (asked("a" * 20001), "Invalid request: request (20001) exceeds text limit (20000)"),
+        (requests(target="zz"), "zz is not supported"),
+        (requests(source="zz"), "zz is not supported"),
+        (requests(source="it", target="en"), "English (en) is not available as a target language from Italian (it)"),
+        (requests(format="pdf"), "pdf format is not supported"),
+        (requests(alternatives="many"), "Invalid request: alternatives parameter is not a number"),
+        (requests(alternatives=99), "Invalid request: alternatives parameter must be <= 8"),
+        (requests(details="perhaps"), "Invalid request: details parameter is neither true nor false"),
+        (requests(7), "Invalid request: q parameter is neither a text nor a list of texts"),
+        (requests([None]), "Invalid request: q parameter is neither a text nor a list of texts"),
+        (requests(["a"] * 257), "Invalid request: request (257) exceeds text limit (256)"),
+        (requests("a" * 20001), "Invalid request: request (20001) exceeds text limit (20000)"),
         ([1], "Invalid JSON format"),
     ],
 )
-def test_refusals_are_those_of_libretranslate(client, body, told):
-    answer = client(("POST", "/translate", {"json": body}))
-    assert answer.status_code == 400 and answer.json() == {"error": told}
+def test_refusals_are_those_of_libretranslate(client, body, message):
+    response = client(("POST", "/translate", {"json": body}))
+    assert response.status_code == 400 and response.json() == {"error": message}
 
 
 @pytest.mark.parametrize("body", [b"{", b"[" * 100000, b'{"q":' + b"9" * 5000 + b"}", b"\xff\xfe"])
 def test_broken_json(client, body):
-    answer = client(("POST", "/translate", {"content": body, "headers": {"content-type": "application/json"}}))
-    assert answer.status_code == 400 and "error" in answer.json()
+    response = client(("POST", "/translate", {"content": body, "headers": {"content-type": "application/json"}}))
+    assert response.status_code == 400 and "error" in response.json()
 
 
 def test_broken_forms_and_unknown_kinds(client):
@@ -115,8 +123,8 @@ def test_broken_forms_and_unknown_kinds(client):
         ({"content-type": "multipart/form-data"}, 400),
         ({"content-type": "a/b"}, 415),
     ):
-        answer = client(("POST", "/translate", {"content": b"--y\r\nnothing", "headers": kind}))
-        assert answer.status_code == status and "error" in answer.json()
+        response = client(("POST", "/translate", {"content": b"--y\r\nnothing", "headers": kind}))
+        assert response.status_code == status and "error" in response.json()
     assert client(("GET", "/translate")).status_code == 405 and client(("GET", "/nowhere")).status_code == 404
     assert client(("GET", "/nowhere")).json() == {"error": "Not Found"}
 
@@ -131,10 +139,10 @@ TEXT = st.text(st.characters(), max_size=40)
 @given(q=TEXT | st.lists(TEXT, max_size=3) | JSON, source=st.sampled_from(["en", "auto", "it"]) | JSON, more=JSON)
 def test_nothing_that_is_sent_breaks_it(client, q, source, more):
     body = json.dumps({"q": q, "source": source, "target": "it", "alternatives": more, "details": more})
-    answer = client(("POST", "/translate", {"content": body, "headers": {"content-type": "application/json"}}))
-    assert answer.status_code in (200, 400)
-    if answer.status_code == 200 and isinstance(q, list):
-        assert len(answer.json()["translatedText"]) == len(q)
+    response = client(("POST", "/translate", {"content": body, "headers": {"content-type": "application/json"}}))
+    assert response.status_code in (200, 400)
+    if response.status_code == 200 and isinstance(q, list):
+        assert len(response.json()["translatedText"]) == len(q)
 
 
 def test_languages_settings_and_detection(client):
@@ -142,8 +150,8 @@ def test_languages_settings_and_detection(client):
         {"code": "en", "name": "English", "targets": ["it"]},
         {"code": "it", "name": "Italian", "targets": []},
     ]
-    found = client(("GET", "/frontend/settings")).json()
-    assert found["charLimit"] == 20000 and not found["keyRequired"] and found["language"]["target"]["code"] == "it"
+    result = client(("GET", "/frontend/settings")).json()
+    assert result["charLimit"] == 20000 and not result["keyRequired"] and result["language"]["target"]["code"] == "it"
     best = client.post("/detect", q="Questa è una biblioteca molto grande per le immagini.").json()[0]
     assert best["language"] == "it" and best["confidence"] > 50
     assert client.post("/detect", q="12").json() == [{"confidence": 0.0, "language": "en"}]
@@ -154,33 +162,33 @@ def test_models_compare_report_health_and_metrics(client):
     models = client(("GET", "/models")).json()
     assert [one["name"] for one in models] == ["toys/student-int8", "toys/baseline", "toys/teacher-int8"]
     assert models[0]["translates"] and models[0]["scores"] == {"test bleu": 12.5} and models[0]["bytes"] > 0
-    compared = client.post("/compare", **asked()).json()
+    compared = client.post("/compare", **requests()).json()
     assert len({one["translatedText"] for one in compared}) == 1 and all(one["milliseconds"] >= 0 for one in compared)
-    detected = client.post("/compare", **asked(source="auto")).json()
+    detected = client.post("/compare", **requests(source="auto")).json()
     assert [one["translatedText"] for one in detected] == [one["translatedText"] for one in compared]
     assert all(one["detectedLanguage"]["language"] == "en" for one in detected)
     report = client(("GET", models[0]["report"]))
     assert "<title>Report" in report.text and "default-src 'none'" in report.headers["content-security-policy"]
     assert client(("GET", "/report?model=/etc/passwd")).status_code == 404
     assert client(("GET", "/healthz")).json() == {"status": "ok"}
-    told = client(("GET", "/metrics")).text
-    assert 'distilmt_sentences_total{role="student"}' in told and 'path="/compare",status="200"' in told
+    message = client(("GET", "/metrics")).text
+    assert 'distilmt_sentences_total{role="student"}' in message and 'path="/compare",status="200"' in message
     assert {"/translate", "/detect", "/translate_file", "/compare"} <= set(client(("GET", "/spec")).json()["paths"])
 
 
-def test_keys_are_asked_for_and_compared(run, tmp_path, monkeypatch):
+def test_keys_are_requested_and_compared(run, tmp_path, monkeypatch):
     (tmp_path / "keys").write_text("# of the house\nsecret-1\nsecret-2\n")
     monkeypatch.setenv("DISTILMT_API_KEYS", "secret-3")
     client = Client(run, api_keys=str(tmp_path / "keys"))
-    assert client.post("/translate", **asked()).status_code == 400
+    assert client.post("/translate", **requests()).status_code == 400
     for key in ("wrong", "", "sécret", 5):
-        assert client.post("/translate", **asked(api_key=key)).status_code in (400, 403)
+        assert client.post("/translate", **requests(api_key=key)).status_code in (400, 403)
     for key in ("secret-1", "secret-2", "secret-3"):
-        assert client.post("/translate", **asked(api_key=key)).status_code == 200
-    bearer = {"json": asked(), "headers": {"authorization": "Bearer secret-1"}}
+        assert client.post("/translate", **requests(api_key=key)).status_code == 200
+    bearer = {"json": requests(), "headers": {"authorization": "Bearer secret-1"}}
     assert client(("POST", "/translate", bearer)).status_code == 200
     assert client.post("/detect", q="a").json() == {"error": "Please contact the server operator to get an API key"}
-    assert client.post("/compare", **asked(api_key="wrong")).json() == {"error": "Invalid API key"}
+    assert client.post("/compare", **requests(api_key="wrong")).json() == {"error": "Invalid API key"}
     (tmp_path / "empty").write_text("# none\n")
     with pytest.raises(UserError, match="has no key"):
         Client(run, api_keys=str(tmp_path / "empty"))
@@ -188,16 +196,16 @@ def test_keys_are_asked_for_and_compared(run, tmp_path, monkeypatch):
 
 def test_rates_count_texts_of_a_client(run):
     client = Client(run, req_limit=4)
-    assert client.post("/translate", **asked([SENTENCE] * 3)).status_code == 200
-    refused = client.post("/translate", **asked([SENTENCE] * 3))
+    assert client.post("/translate", **requests([SENTENCE] * 3)).status_code == 200
+    refused = client.post("/translate", **requests([SENTENCE] * 3))
     assert refused.status_code == 429 and refused.json()["error"].startswith("Slowdown:")
     assert 20 <= int(refused.headers["retry-after"]) <= 31
-    assert client.post("/translate", **asked()).status_code == 200
+    assert client.post("/translate", **requests()).status_code == 200
 
 
 def test_bodies_have_a_limit(run):
     client = Client(run, body_limit="2KB")
-    refused = client.post("/translate", **asked("a" * 3000))
+    refused = client.post("/translate", **requests("a" * 3000))
     assert refused.status_code == 413 and refused.headers["connection"] == "close"
 
     async def endless():
@@ -208,13 +216,13 @@ def test_bodies_have_a_limit(run):
     assert client(("POST", "/translate", {"content": endless(), "headers": form})).status_code == 413
 
 
-def test_a_cascade_asks_the_teacher_where_the_student_is_not_sure(run):
+def test_a_cascade_requests_the_teacher_where_the_student_is_not_sure(run):
     low, high = Client(run, cascade_threshold=-100.0), Client(run, cascade_threshold=0.0, beam_size=1)
     for client, model in ((low, "toys/student-int8"), (high, "toys/teacher-int8")):
-        found = client.post("/translate", **asked(details=True)).json()
-        assert found["details"][0]["model"] == model
-    told = high(("GET", "/metrics")).text
-    assert 'distilmt_sentences_total{role="teacher"} 1.0' in told
+        result = client.post("/translate", **requests(details=True)).json()
+        assert result["details"][0]["model"] == model
+    message = high(("GET", "/metrics")).text
+    assert 'distilmt_sentences_total{role="teacher"} 1.0' in message
     with pytest.raises(UserError, match="needs a teacher"):
         Client(run / "exports" / "student-int8", cascade_threshold=-1.0)
 
@@ -223,21 +231,21 @@ def test_models_make_room_for_others(run, exported_model):
     size = sum(file.stat().st_size for file in (run / "exports" / "baseline").rglob("*"))
     client = Client(run, f"da-en={exported_model}", memory=str(int(1.5 * size)))
     for _ in range(2):
-        assert client.post("/translate", **asked()).status_code == 200
-        assert client.post("/translate", **asked(source="da", target="en")).status_code == 200
+        assert client.post("/translate", **requests()).status_code == 200
+        assert client.post("/translate", **requests(source="da", target="en")).status_code == 200
         assert sum(model["loaded"] for model in client(("GET", "/models")).json()) == 1
     assert "distilmt_models_evicted_total 3.0" in client(("GET", "/metrics")).text
     with pytest.raises(UserError, match="raise --memory"):
         Client(run, memory="1KB")
 
 
-def test_what_cannot_be_served_is_told(run, exported_model, tmp_path):
-    for model, told in (
+def test_what_cannot_be_served_is_reported(run, exported_model, tmp_path):
+    for model, message in (
         (tmp_path / "none", "is not a directory"),
         (tmp_path, "finish the run first"),
         (exported_model, "languages of .* are unknown"),
     ):
-        with pytest.raises(UserError, match=told):
+        with pytest.raises(UserError, match=message):
             Client(model)
     with pytest.raises(UserError, match="name it once"):
         Client(run, run)
@@ -249,18 +257,18 @@ def test_what_cannot_be_served_is_told(run, exported_model, tmp_path):
 
 def test_markup_is_translated_around_its_tags(client, exported_model):
     expected = Translator(exported_model).translate([SENTENCE])[0]
-    found = client.post("/translate", **asked([f"<p>{SENTENCE}</p><hr>", "<b>12</b>"], format="html")).json()
-    assert found["translatedText"] == [f"<p>{expected}</p><hr>", "<b>12</b>"]
+    result = client.post("/translate", **requests([f"<p>{SENTENCE}</p><hr>", "<b>12</b>"], format="html")).json()
+    assert result["translatedText"] == [f"<p>{expected}</p><hr>", "<b>12</b>"]
 
 
 def test_tags_are_placed_by_the_models_attention(client, exported_model):
     translator = Translator(exported_model, threads=1)
     pages = [f"<p>{' '.join([*words[:1], f'<b>{words[1]}</b>', *words[2:]])}</p>" for words in many_words(60)]
-    found = client.post("/translate", **asked(pages, format="html")).json()["translatedText"]
-    assert found == [
+    result = client.post("/translate", **requests(pages, format="html")).json()["translatedText"]
+    assert result == [
         translate_html(page, TranslateWithAttention(translator.translate, translator.attention)) for page in pages
     ]
-    assert found != [translate_html(page, translator.translate) for page in pages]
+    assert result != [translate_html(page, translator.translate) for page in pages]
 
 
 def many_words(count):
@@ -272,14 +280,14 @@ def test_documents_are_translated_and_fetched_under_a_name_that_cannot_be_guesse
     upload = {"data": {"source": "en", "target": "it"}, "files": {"file": ("../../etc/my note.txt", f"{SENTENCE}\n")}}
     url = client(("POST", "/translate_file", upload)).json()["translatedFileUrl"]
     assert url.startswith("http://here/download_file/") and url.endswith(".my_note_it.txt")
-    found = client(("GET", url))
-    assert found.text == f"{expected}\n"
-    assert found.headers["content-disposition"] == 'attachment; filename="my_note_it.txt"'
+    result = client(("GET", url))
+    assert result.text == f"{expected}\n"
+    assert result.headers["content-disposition"] == 'attachment; filename="my_note_it.txt"'
     assert client(("GET", url[:-1])).status_code == 404 and client(("GET", "/download_file/.txt")).status_code == 404
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("a.exe", b"x", "file format not supported"),
         ("a", b"x", "file format not supported"),
@@ -289,10 +297,10 @@ def test_documents_are_translated_and_fetched_under_a_name_that_cannot_be_guesse
         ("a.po", b"msgid", "document"),
     ],
 )
-def test_broken_documents_are_refused(client, name, content, told):
+def test_broken_documents_are_refused(client, name, content, message):
     upload = {"data": {"source": "en", "target": "it"}, "files": {"file": (name, content)}}
-    answer = client(("POST", "/translate_file", upload))
-    assert answer.status_code == 400 and told in answer.json()["error"]
+    response = client(("POST", "/translate_file", upload))
+    assert response.status_code == 400 and message in response.json()["error"]
     missing = client(("POST", "/translate_file", {"data": {"source": "en", "target": "it"}, "files": {"x": b""}}))
     assert missing.json() == {"error": "Invalid request: missing file parameter"}
 
@@ -303,24 +311,24 @@ def test_a_zip_bomb_is_refused(client):
         archive.writestr("[Content_Types].xml", "<Types/>")
         archive.writestr("word/document.xml", b"\0" * 400_000_000)
     upload = {"data": {"source": "en", "target": "it"}, "files": {"file": ("bomb.docx", packed.getvalue())}}
-    answer = client(("POST", "/translate_file", upload))
-    assert answer.status_code == 400, answer.text
+    response = client(("POST", "/translate_file", upload))
+    assert response.status_code == 400, response.text
 
 
-def test_kept_documents_are_few_and_forgotten(monkeypatch):
-    kept = Documents(cache_bytes=10)
-    first, second = kept.keep("a.txt", b"12345678"), kept.keep("b.txt", b"123456")
-    assert kept.find(second) == ("b.txt", b"123456")
+def test_preserved_documents_are_few_and_forgotten(monkeypatch):
+    remaining = Documents(cache_bytes=10)
+    first, second = remaining.keep("a.txt", b"12345678"), remaining.keep("b.txt", b"123456")
+    assert remaining.find(second) == ("b.txt", b"123456")
     with pytest.raises(ApiError):
-        kept.find(first)
+        remaining.find(first)
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 601)
     with pytest.raises(ApiError):
-        kept.find(second)
+        remaining.find(second)
 
 
-def test_pages_of_other_origins_may_ask_only_where_that_is_said(client, run):
-    origin = {"json": asked(), "headers": {"origin": "https://example.org"}}
+def test_pages_of_other_origins_may_request_only_where_that_is_stated(client, run):
+    origin = {"json": requests(), "headers": {"origin": "https://example.org"}}
     assert "access-control-allow-origin" not in client(("POST", "/translate", origin)).headers
     open_to = Client(run, cors_origin="https://example.org")
     assert open_to(("POST", "/translate", origin)).headers["access-control-allow-origin"] == "https://example.org"

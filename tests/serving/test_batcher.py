@@ -17,8 +17,8 @@ def echo(texts, count):
     return [[Hypothesis(f"{text}!{n}", [], -1.0) for n in range(count)] for text in texts]
 
 
-def told(answers):
-    return [[hypothesis.text for hypothesis in found] for found in answers]
+def message(responses):
+    return [[hypothesis.text for hypothesis in result] for result in responses]
 
 
 @settings(max_examples=30, deadline=None)
@@ -30,13 +30,13 @@ def told(answers):
 def test_every_request_gets_its_own_sentences_in_order(jobs, threads, tokens):
     async def run():
         batcher = Batcher(echo, BatchLimits(threads, 0.0005, tokens, 10**6))
-        answers = await asyncio.gather(*(batcher.submit(texts, count, FOREVER) for texts, count in jobs))
+        responses = await asyncio.gather(*(batcher.submit(texts, count, FOREVER) for texts, count in jobs))
         assert batcher.waiting == 0 and batcher.running == 0
         batcher.close()
-        return answers
+        return responses
 
-    for (texts, count), answers in zip(jobs, asyncio.run(run()), strict=True):
-        assert told(answers) == told(echo(texts, count))
+    for (texts, count), responses in zip(jobs, asyncio.run(run()), strict=True):
+        assert message(responses) == message(echo(texts, count))
 
 
 def test_requests_share_batches_and_a_long_one_lets_short_ones_through():
@@ -63,7 +63,7 @@ def test_requests_share_batches_and_a_long_one_lets_short_ones_through():
     assert "word" in batches[1] and len(batches[1]) > 1, "and the next batch holds both requests"
 
 
-def test_a_full_queue_refuses_whole_requests_and_says_when_to_come_again():
+def test_a_full_queue_refuses_whole_requests_and_states_when_to_come_again():
     free = threading.Event()
 
     def slow(texts, count):
@@ -82,7 +82,7 @@ def test_a_full_queue_refuses_whole_requests_and_says_when_to_come_again():
         assert refused.value.status == 400, "it would never fit"
         free.set()
         assert len(await running) == 1 and len(await waiting) == 4
-        assert told(await batcher.submit(["c"] * 5, 1, FOREVER)) == [["c!0"]] * 5
+        assert message(await batcher.submit(["c"] * 5, 1, FOREVER)) == [["c!0"]] * 5
         batcher.close()
 
     asyncio.run(run())
@@ -125,7 +125,7 @@ def test_a_batch_that_fails_fails_its_requests_alone():
         batcher = Batcher(fails, BatchLimits(1, 0, 10, 100))
         with pytest.raises(RuntimeError):
             await batcher.submit(["bad"], 1, FOREVER)
-        assert told(await batcher.submit(["good"], 1, FOREVER)) == [["good!0"]]
+        assert message(await batcher.submit(["good"], 1, FOREVER)) == [["good!0"]]
         batcher.close()
 
     asyncio.run(run())

@@ -25,9 +25,9 @@ def uploaded(client, text, name="a.txt"):
 
 
 def translated(client, text, name="a.txt"):
-    answer = uploaded(client, text, name)
-    assert answer.status_code == 200, answer.text
-    return client(("GET", answer.json()["translatedFileUrl"])).text
+    response = uploaded(client, text, name)
+    assert response.status_code == 200, response.text
+    return client(("GET", response.json()["translatedFileUrl"])).text
 
 
 def mixed(first, then):
@@ -36,7 +36,7 @@ def mixed(first, then):
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.md"])
-def test_the_first_lines_alone_do_not_tell(client, name):
+def test_the_first_lines_alone_do_not_decide(client, name):
     assert "committee" not in translated(client, mixed(ITALIAN, ENGLISH), name)
     foreign = mixed(ENGLISH, ITALIAN)
     assert translated(client, foreign, name) == foreign, "it is in the target language already"
@@ -44,7 +44,7 @@ def test_the_first_lines_alone_do_not_tell(client, name):
     assert german.status_code == 400 and german.json() == {"error": "German (de) is not supported"}
 
 
-def test_front_matter_does_not_tell(client):
+def test_front_matter_does_not_decide(client):
     head = "---\ntitle: Relazione sul futuro delle ferrovie italiane\ndescription: Il comitato e le ferrovie\n---\n\n"
     assert "committee" not in translated(client, head + ENGLISH * 5, "a.md")
 

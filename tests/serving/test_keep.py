@@ -28,18 +28,18 @@ def client(run):
 
 
 def uploaded(client, text, name="a.txt", **data):
-    answer = client(("POST", "/translate_file", {"data": PAIR | data, "files": {"file": (name, text)}}))
-    assert answer.status_code == 200, answer.text
-    return client(("GET", answer.json()["translatedFileUrl"])).text
+    response = client(("POST", "/translate_file", {"data": PAIR | data, "files": {"file": (name, text)}}))
+    assert response.status_code == 200, response.text
+    return client(("GET", response.json()["translatedFileUrl"])).text
 
 
 @given(st.lists(st.sampled_from(["ban", "der", "ACME-12", "ACME-7", "[fir]", "nen."]), min_size=1, max_size=7))
 @settings(max_examples=25, deadline=None)
 def test_what_the_server_keeps_stays_in_texts(keeping, words):
     text = " ".join(words)
-    answer = keeping.post("/translate", q=text, **PAIR).json()["translatedText"]
+    response = keeping.post("/translate", q=text, **PAIR).json()["translatedText"]
     for word in {"ACME-12", "ACME-7", "[fir]"}:
-        assert answer.count(word) == words.count(word), answer
+        assert response.count(word) == words.count(word), response
 
 
 def test_what_the_server_keeps_stays_in_documents_and_markup(keeping):
@@ -52,11 +52,11 @@ def test_a_client_names_more(client, keeping):
     text = "ban Foo Bar der ACME-12."
     assert "Foo Bar" not in client.post("/translate", q=text, **PAIR).json()["translatedText"]
     for q in (text, [text, SENTENCE]):
-        answer = client.post("/translate", q=q, keep=["Foo Bar", "unused"], details=True, **PAIR).json()
-        translated = answer["translatedText"] if q is text else answer["translatedText"][0]
-        assert "Foo Bar" in translated and answer["details"]
-    answer = keeping.post("/translate", q=text, keep="Foo Bar", **PAIR).json()["translatedText"]
-    assert "Foo Bar" in answer and "ACME-12" in answer
+        response = client.post("/translate", q=q, keep=["Foo Bar", "unused"], details=True, **PAIR).json()
+        translated = response["translatedText"] if q is text else response["translatedText"][0]
+        assert "Foo Bar" in translated and response["details"]
+    response = keeping.post("/translate", q=text, keep="Foo Bar", **PAIR).json()["translatedText"]
+    assert "Foo Bar" in response and "ACME-12" in response
     assert "Foo Bar" in client(("POST", "/translate", {"data": PAIR | {"q": text, "keep": "Foo Bar"}})).text
     assert "Foo Bar" in uploaded(client, text, keep="Foo Bar")
     assert "Foo Bar" in uploaded(client, f"# {text}\n", "a.md", keep="Foo Bar")
@@ -75,8 +75,8 @@ def test_a_client_names_more(client, keeping):
     ],
 )
 def test_bad_patterns_of_a_client_are_refused(client, keep, message):
-    answer = client.post("/translate", q="a" * 200 + "b", keep=keep, **PAIR)
-    assert answer.status_code == 400 and message in answer.json()["error"]
+    response = client.post("/translate", q="a" * 200 + "b", keep=keep, **PAIR)
+    assert response.status_code == 400 and message in response.json()["error"]
     assert client.post("/translate", q=SENTENCE, **PAIR).status_code == 200
 
 

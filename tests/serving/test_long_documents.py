@@ -25,21 +25,21 @@ def many(count):
 
 def test_what_a_document_may_take_is_bounded(run):
     few = Client(run, document_chars=100)
-    answer = few(("POST", "/translate_file", upload(many(50))))
-    assert answer.status_code == 413 and "more than 100 characters" in answer.json()["error"]
+    response = few(("POST", "/translate_file", upload(many(50))))
+    assert response.status_code == 413 and "more than 100 characters" in response.json()["error"]
     assert few(("POST", "/translate_file", upload(SENTENCE))).status_code == 200
     short = Client(run, document_seconds=0.3)
-    answer = short(("POST", "/translate_file", upload(many(20_000))))
-    assert answer.status_code == 413 and "longer than 0.3 seconds" in answer.json()["error"]
+    response = short(("POST", "/translate_file", upload(many(20_000))))
+    assert response.status_code == 413 and "longer than 0.3 seconds" in response.json()["error"]
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_long_document_does_not_keep_the_server(run, stop):
     with distilmt_server(run, "--threads", "1") as (process, port):
-        answers, text = [], many(40_000)
+        responses, text = [], many(40_000)
 
         def send():
-            answers.append(httpx.post(f"http://127.0.0.1:{port}/translate_file", **upload(text), timeout=60))
+            responses.append(httpx.post(f"http://127.0.0.1:{port}/translate_file", **upload(text), timeout=60))
 
         sender = threading.Thread(target=send)
         sender.start()
@@ -50,11 +50,11 @@ def test_a_long_document_does_not_keep_the_server(run, stop):
         assert time.monotonic() - begun < 20  # 3 seconds on a machine that does nothing else
         sender.join(30)
         log = process.stderr.read().decode()
-    assert answers[0].status_code == 503 and "stopping" in answers[0].json()["error"]
+    assert responses[0].status_code == 503 and "stopping" in responses[0].json()["error"]
     assert "Traceback" not in log
 
 
-def test_others_are_answered_beside_hostile_documents(run, exported_model):
+def test_others_are_served_next_to_hostile_documents(run, exported_model):
     """Pages of a megabyte without a text: reading them takes a core, but not the server's own."""
     page = "<p " + " ".join(f'a{i}="x"' for i in range(60_000)) + ">" + "<b>" * 20_000 + f"{SENTENCE}</p>"
     expected = Translator(exported_model).translate([SENTENCE])[0]
@@ -62,8 +62,8 @@ def test_others_are_answered_beside_hostile_documents(run, exported_model):
         statuses = []
 
         def send():
-            answer = httpx.post(f"http://127.0.0.1:{port}/translate_file", **upload(page, "a.html"), timeout=60)
-            statuses.append(answer.status_code)
+            response = httpx.post(f"http://127.0.0.1:{port}/translate_file", **upload(page, "a.html"), timeout=60)
+            statuses.append(response.status_code)
 
         senders = [threading.Thread(target=send) for _ in range(3)]
         for sender in senders:
@@ -72,9 +72,9 @@ def test_others_are_answered_beside_hostile_documents(run, exported_model):
         while any(sender.is_alive() for sender in senders):
             begun = time.monotonic()
             body = {"q": SENTENCE, "source": "en", "target": "it"}
-            answer = client.post(f"http://127.0.0.1:{port}/translate", json=body, timeout=30)
+            response = client.post(f"http://127.0.0.1:{port}/translate", json=body, timeout=30)
             waits.append(time.monotonic() - begun)
-            assert answer.json() == {"translatedText": expected}
+            assert response.json() == {"translatedText": expected}
             time.sleep(0.02)
     assert set(statuses) <= {200, 400, 413}
     assert sorted(waits)[len(waits) // 2] < 1, "three documents under way; half a second would be too much for one"
@@ -83,7 +83,7 @@ def test_others_are_answered_beside_hostile_documents(run, exported_model):
 def test_placeholders_and_code_stay_in_texts(run):
     client = Client(run)
     for text in ("{name} der `ls -l` ban.", "der %s ban %(count)d xyz.", "ban ${PATH} der."):
-        kept = [word for word in ("{name}", "`ls -l`", "%s", "%(count)d", "${PATH}") if word in text]
-        found = client.post("/translate", q=[text, SENTENCE], source="en", target="it", details=True).json()
-        assert all(word in found["translatedText"][0] for word in kept), found
-        assert found["details"][0] and found["details"][1]
+        remaining = [word for word in ("{name}", "`ls -l`", "%s", "%(count)d", "${PATH}") if word in text]
+        result = client.post("/translate", q=[text, SENTENCE], source="en", target="it", details=True).json()
+        assert all(word in result["translatedText"][0] for word in remaining), result
+        assert result["details"][0] and result["details"][1]

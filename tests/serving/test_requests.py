@@ -26,7 +26,7 @@ def client(run):
     return Client(run)
 
 
-def asked(q=SENTENCE, **more):
+def requests(q=SENTENCE, **more):
     return {"q": q, "source": "en", "target": "it"} | more
 
 
@@ -41,8 +41,8 @@ def test_a_form_of_many_fields_is_a_mistake_of_the_client(run, monkeypatch, path
         "".join(f'--x\r\nContent-Disposition: form-data; name="a{i}"\r\n\r\n1\r\n' for i in range(1001)) + "--x--\r\n"
     )
     for content, kind in ((many, FORM), (parts, {"content-type": "multipart/form-data; boundary=x"})):
-        answer = client(("POST", path, {"content": content, "headers": kind}))
-        assert answer.status_code in (400, 413) and set(answer.json()) == {"error"}
+        response = client(("POST", path, {"content": content, "headers": kind}))
+        assert response.status_code in (400, 413) and set(response.json()) == {"error"}
 
 
 MULTIPART = [b"--x\r\n", b"--x--\r\n", b"\r\n", b"Content-Disposition: form-data", b'; name="q"', b'; filename="a.txt"']
@@ -58,8 +58,8 @@ CHARSET = st.sampled_from(
 @given(body=st.lists(PART | st.binary(max_size=8), max_size=20).map(b"".join), kind=KIND, charset=CHARSET)
 def test_no_form_breaks_it(client, body, kind, charset):
     path = "/translate_file" if kind.startswith("multipart") else "/translate"
-    answer = client(("POST", path, {"content": body, "headers": {"content-type": kind + charset}}))
-    assert answer.status_code in (400, 413, 415) and set(answer.json()) == {"error"}
+    response = client(("POST", path, {"content": body, "headers": {"content-type": kind + charset}}))
+    assert response.status_code in (400, 413, 415) and set(response.json()) == {"error"}
 
 
 @settings(max_examples=40, deadline=None)
@@ -86,11 +86,14 @@ def test_charsets_of_forms(client):
         assert client(("POST", "/translate", {"content": content, "headers": kind})).json() == {
             "translatedText": "perché"
         }
-    answer = client(("POST", "/translate", {"content": latin, "headers": FORM}))
-    assert answer.status_code == 400 and "not in utf-8" in answer.json()["error"]
+    response = client(("POST", "/translate", {"content": latin, "headers": FORM}))
+    assert response.status_code == 400 and "not in utf-8" in response.json()["error"]
     many = {"files": {"x": b""}, "data": {"q": "è\r\nà\u2028b\n"} | same}
     assert client(("POST", "/translate", many)).json() == {"translatedText": "è\nà\u2028b\n"}
-    typed = {"content": json.dumps(asked(source="it")), "headers": {"content-type": "application/json; charset=UTF-8"}}
+    typed = {
+        "content": json.dumps(requests(source="it")),
+        "headers": {"content-type": "application/json; charset=UTF-8"},
+    }
     assert client(("POST", "/translate", typed)).json() == {"translatedText": SENTENCE}
 
 
@@ -112,10 +115,10 @@ def test_head_options_and_slashes(client):
             assert head.headers["content-length"] == whole.headers["content-length"]
     assert client(("HEAD", "/translate")).status_code == 405 and client(("HEAD", "/nowhere")).status_code == 404
     for path, allowed in (("/languages", {"GET", "HEAD", "OPTIONS"}), ("/translate", {"POST", "OPTIONS"})):
-        answer = client(("OPTIONS", path))
-        assert answer.status_code == 200 and set(answer.headers["allow"].split(", ")) == allowed
+        response = client(("OPTIONS", path))
+        assert response.status_code == 200 and set(response.headers["allow"].split(", ")) == allowed
     for path in ("/translate/", "http://here//translate", "/translate//"):
-        assert client(("POST", path, {"json": asked(source="it")})).json() == {"translatedText": SENTENCE}
+        assert client(("POST", path, {"json": requests(source="it")})).json() == {"translatedText": SENTENCE}
 
 
 def test_links_name_no_host_that_the_server_does_not_know(client, run):
@@ -124,15 +127,15 @@ def test_links_name_no_host_that_the_server_does_not_know(client, run):
         return client(("POST", "/translate_file", upload | {"headers": {"host": host}})).json()["translatedFileUrl"]
 
     for host in ("evil.example", "evil@localhost", "localhost.evil.example", "localhost/x", "", "a b", "[::1", "127.1"):
-        found = link(client, host)
-        assert found.startswith("/download_file/"), host
-        assert client(("GET", found)).status_code == 200
+        result = link(client, host)
+        assert result.startswith("/download_file/"), host
+        assert client(("GET", result)).status_code == 200
     for host in ("localhost:5000", "127.0.0.1:5000", "[::1]:5000", "LOCALHOST"):
         assert link(client, host).startswith(f"http://{host}/download_file/")
     public = Client(run, public_url="https://example.org/mt/")
     assert link(public, "evil.example").startswith("https://example.org/mt/download_file/")
-    answer = client(("GET", "/languages/", {"headers": {"host": "evil.example"}}))
-    assert answer.status_code == 200 and "location" not in answer.headers
+    response = client(("GET", "/languages/", {"headers": {"host": "evil.example"}}))
+    assert response.status_code == 200 and "location" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -149,8 +152,8 @@ def test_names_of_documents_survive(client, name, shown):
     if not name.endswith(".txt"):
         return
     upload = {"data": {"source": "en", "target": "it"}, "files": {"file": (name, SENTENCE)}}
-    answer = client(("GET", client(("POST", "/translate_file", upload)).json()["translatedFileUrl"]))
-    assert answer.headers["content-disposition"].endswith(f"; filename*=UTF-8''{quote(shown)}")
+    response = client(("GET", client(("POST", "/translate_file", upload)).json()["translatedFileUrl"]))
+    assert response.headers["content-disposition"].endswith(f"; filename*=UTF-8''{quote(shown)}")
 
 
 @given(name=st.text(max_size=300))
@@ -168,7 +171,7 @@ def test_a_secret_that_did_not_arrive_opens_nothing(run, monkeypatch, value):
     assert "\n" not in str(error.value)
 
 
-def test_what_tells_of_models_wants_a_key_too(run, monkeypatch):
+def test_what_reports_of_models_wants_a_key_too(run, monkeypatch):
     monkeypatch.setenv("DISTILMT_API_KEYS", "secret")
     client = Client(run)
     for path in ("/models", "/metrics", "/report"):
@@ -186,7 +189,7 @@ def test_runs_of_the_same_name_are_served_together(run, exported_model, tmp_path
     client = Client(tmp_path / "a/run", tmp_path / "b/c/run")
     names = [model["name"] for model in client(("GET", "/models")).json()]
     assert len(set(names)) == 6 and {"a/run/student-int8", "c/run/student-int8"} <= set(names)
-    assert client.post("/translate", **asked(target="fr")).status_code == 200
+    assert client.post("/translate", **requests(target="fr")).status_code == 200
     for again in (tmp_path / "a/run", tmp_path / "a/../a/run"):
         with pytest.raises(UserError, match="named twice"):
             Client(tmp_path / "a/run", again)
@@ -197,20 +200,20 @@ def test_runs_of_the_same_name_are_served_together(run, exported_model, tmp_path
 
 def test_texts_in_the_target_language_come_back(client):
     for q in (ITALIAN, f"<p>{ITALIAN}</p>"):
-        answer = client.post("/translate", **asked(q, source="auto", format="html" if "<" in q else "text")).json()
-        assert answer["translatedText"] == q and answer["detectedLanguage"]["language"] == "it"
-        assert answer["detectedLanguage"]["confidence"] > 80
-    assert client.post("/detect", q=ITALIAN).json()[0] == answer["detectedLanguage"] or "<" in q
+        response = client.post("/translate", **requests(q, source="auto", format="html" if "<" in q else "text")).json()
+        assert response["translatedText"] == q and response["detectedLanguage"]["language"] == "it"
+        assert response["detectedLanguage"]["confidence"] > 80
+    assert client.post("/detect", q=ITALIAN).json()[0] == response["detectedLanguage"] or "<" in q
     upload = {"data": {"source": "auto", "target": "it"}, "files": {"file": ("a.txt", ITALIAN)}}
     assert client(("GET", client(("POST", "/translate_file", upload)).json()["translatedFileUrl"])).text == ITALIAN
 
 
-def test_languages_that_are_not_served_are_refused_or_told(client):
-    answer = client.post("/translate", **asked(FRENCH, source="auto"))
-    assert answer.status_code == 400 and answer.json() == {"error": "French (fr) is not supported"}
+def test_languages_that_are_not_served_are_refused_or_reported(client):
+    response = client.post("/translate", **requests(FRENCH, source="auto"))
+    assert response.status_code == 400 and response.json() == {"error": "French (fr) is not supported"}
     assert client.post("/detect", q=FRENCH).json()[0]["language"] == "fr"
     some = client.post(
-        "/translate", **asked(["This is a text in English.", ITALIAN, FRENCH, "12"], source="auto")
+        "/translate", **requests(["This is a text in English.", ITALIAN, FRENCH, "12"], source="auto")
     ).json()
     assert [one["language"] for one in some["detectedLanguage"]] == ["en", "it", "fr", "en"]
     assert some["translatedText"][1:] == [ITALIAN, FRENCH, "12"] and some["detectedLanguage"][3]["confidence"] == 0
@@ -219,26 +222,26 @@ def test_languages_that_are_not_served_are_refused_or_told(client):
 @pytest.mark.parametrize("text", ["12345", "!!", "— 3/4 —", "🎉", "\n"])
 def test_texts_without_letters_come_back(run, exported_model, text):
     client = Client(f"de-fr={exported_model}")
-    answer = client.post("/translate", q=text, source="auto", target="fr")
-    assert answer.status_code == 200 and answer.json()["translatedText"] == text
-    assert answer.json()["detectedLanguage"]["confidence"] == 0
+    response = client.post("/translate", q=text, source="auto", target="fr")
+    assert response.status_code == 200 and response.json()["translatedText"] == text
+    assert response.json()["detectedLanguage"]["confidence"] == 0
 
 
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(min_size=1, max_size=60))
 @example(text="\0µ")
 @example(text="\ufeffµ {name}")
-def test_detect_and_translate_say_the_same(client, text):
-    found = client.post("/detect", q=text).json()[0]
-    answer = client.post("/translate", **asked(text, source="auto"))
-    if answer.status_code == 200:
-        assert answer.json()["detectedLanguage"] == found
+def test_detect_and_translate_agree(client, text):
+    result = client.post("/detect", q=text).json()[0]
+    response = client.post("/translate", **requests(text, source="auto"))
+    if response.status_code == 200:
+        assert response.json()["detectedLanguage"] == result
     else:
-        assert f"({found['language']})" in answer.json()["error"]
+        assert f"({result['language']})" in response.json()["error"]
 
 
 @pytest.mark.parametrize(
-    ("code", "known", "expected"),
+    ("code", "recognized", "expected"),
     [
         ("en-US", ["en", "it"], "en"),
         ("EN_gb", ["en"], "en"),
@@ -253,8 +256,8 @@ def test_detect_and_translate_say_the_same(client, text):
         ("zz", ["en"], None),
     ],
 )
-def test_region_codes(code, known, expected):
-    assert language_codes.closest(code, known) == expected
+def test_region_codes(code, recognized, expected):
+    assert language_codes.closest(code, recognized) == expected
 
 
 def test_regions_and_scripts_are_detected():

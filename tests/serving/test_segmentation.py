@@ -11,7 +11,7 @@ def whole(text):
 
 
 @given(st.text(alphabet=st.sampled_from("aB1.! \n\t。é\r\u2028"), max_size=60))
-def test_what_is_no_word_is_kept(text):
+def test_what_is_no_word_is_preserved(text):
     sentences, frame = split_sentences(text, whole)
     assert all(any(c.isalnum() for c in sentence) or sentence for sentence in sentences)
     again = join_sentences(frame, sentences)

@@ -34,22 +34,22 @@ def connect(port):
 
 def until_closed(connection):
     """All that comes until the server hangs up."""
-    found = b""
+    result = b""
     with suppress(ConnectionError):
         while part := connection.recv(65536):
-            found += part
-    return found
+            result += part
+    return result
 
 
-def one_answer(connection):
+def one_response(connection):
     """Status and body of an answer with a length; None where the connection was closed before it."""
-    found = b""
-    while b"\r\n\r\n" not in found:
+    result = b""
+    while b"\r\n\r\n" not in result:
         part = connection.recv(65536)
         if not part:
             return None
-        found += part
-    head, _, body = found.partition(b"\r\n\r\n")
+        result += part
+    head, _, body = result.partition(b"\r\n\r\n")
     length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
     while len(body) < length:
         body += connection.recv(65536)
@@ -57,8 +57,8 @@ def one_answer(connection):
 
 
 def healthy(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=20) as answer:
-        return answer.status == 200
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=20) as response:
+        return response.status == 200
 
 
 def memory(process):
@@ -96,8 +96,8 @@ def test_translate_of_npm_works_unchanged(server, exported_model, tmp_path):
     program = shutil.copy(Path(__file__).parent / "consumers" / "translate.mjs", tmp_path)
     texts = toy.pairs(3, seed=6)[0]
     command = ["node", program, f"http://127.0.0.1:{server}", "en", "it", *texts]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert found.stdout.splitlines() == Translator(exported_model).translate(texts), found.stderr
+    process = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert process.stdout.splitlines() == Translator(exported_model).translate(texts), process.stderr
 
 
 def test_slow_requests_are_cut_off(server):
@@ -106,8 +106,8 @@ def test_slow_requests_are_cut_off(server):
         with connect(server) as connection:
             connection.sendall(sent)
             begun = time.monotonic()
-            answer = until_closed(connection)
-            assert answer.startswith(b"HTTP/1.1 408") and b'{"error"' in answer
+            response = until_closed(connection)
+            assert response.startswith(b"HTTP/1.1 408") and b'{"error"' in response
             assert 1.5 < time.monotonic() - begun < 10
     assert healthy(server)
 
@@ -122,12 +122,12 @@ def test_a_trickle_is_cut_off_too(server):
     assert healthy(server)
 
 
-def test_half_closed_connections_are_answered(server):
+def test_half_closed_connections_are_served(server):
     with connect(server) as connection:
         connection.sendall(request(extra="Connection: close\r\n"))
         connection.shutdown(socket.SHUT_WR)
-        answer = until_closed(connection)
-    assert answer.startswith(b"HTTP/1.1 200") and b"translatedText" in answer
+        response = until_closed(connection)
+    assert response.startswith(b"HTTP/1.1 200") and b"translatedText" in response
     with connect(server) as connection:
         connection.sendall(request()[:-3])
         connection.shutdown(socket.SHUT_WR)
@@ -149,14 +149,14 @@ def test_too_much_is_refused_before_it_is_read(server):
     assert healthy(server)
 
 
-def test_requests_behind_one_another_are_answered_in_order(server, exported_model):
+def test_requests_behind_one_another_are_served_in_order(server, exported_model):
     texts = toy.pairs(20, seed=9)[0]
     expected = Translator(exported_model).translate(texts)
     with connect(server) as connection:
         last = request(texts[-1], extra="Connection: close\r\n")
         connection.sendall(b"".join(map(request, texts[:-1])) + last)
-        answers = until_closed(connection)
-    bodies = [part.split(b"\r\n\r\n")[1] for part in answers.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+        responses = until_closed(connection)
+    bodies = [part.split(b"\r\n\r\n")[1] for part in responses.split(b"HTTP/1.1 200 OK\r\n")[1:]]
     assert [json.loads(body)["translatedText"] for body in bodies] == expected
 
 
@@ -167,7 +167,7 @@ def test_a_document_cannot_name_a_file(server):
             assert until_closed(connection).startswith(b"HTTP/1.1 404")
 
 
-class Asker(threading.Thread):
+class Requester(threading.Thread):
     """Asks one text after another over one connection, until the server says that it closes."""
 
     def __init__(self, port):
@@ -179,29 +179,29 @@ class Asker(threading.Thread):
             while True:
                 try:
                     connection.sendall(request(f"{SENTENCE} {SENTENCE}"))
-                    found = one_answer(connection)
+                    result = one_response(connection)
                 except ConnectionError:
-                    found = None
-                if found is None:
+                    result = None
+                if result is None:
                     self.unanswered += 1
                     return
-                self.statuses.append(found[0])
-                if found[2]:
+                self.statuses.append(result[0])
+                if result[2]:
                     return
 
 
 def test_sigterm_under_load_loses_nothing(run):
     with distilmt_server(run, "--threads", "1") as (process, port):
-        askers = [Asker(port) for _ in range(8)]
-        for asker in askers:
-            asker.start()
+        askers = [Requester(port) for _ in range(8)]
+        for labeler in askers:
+            labeler.start()
         time.sleep(1)
         process.send_signal(signal.SIGTERM)
-        for asker in askers:
-            asker.join(30)
+        for labeler in askers:
+            labeler.join(30)
         assert process.wait(30) == 0
-    assert {status for asker in askers for status in asker.statuses} == {200}
-    assert sum(asker.unanswered for asker in askers) == 0, "whoever was connected was answered, and told to go"
+    assert {status for labeler in askers for status in labeler.statuses} == {200}
+    assert sum(labeler.unanswered for labeler in askers) == 0, "whoever was connected was answered, and told to go"
 
 
 @pytest.mark.slow
@@ -225,8 +225,8 @@ def test_memory_stays_bounded_under_big_bodies_and_long_queues(run):
             connection.sendall(b"".join(request(f"{SENTENCE} {i}") for i in range(100)))
         for connection in connections:
             for _ in range(100):
-                found = one_answer_of_many(connection, statuses)
-                if not found:
+                result = one_response_of_many(connection, statuses)
+                if not result:
                     break
             connection.close()
         assert len(statuses) == 10_000 and set(statuses) <= {200, 503}
@@ -234,7 +234,7 @@ def test_memory_stays_bounded_under_big_bodies_and_long_queues(run):
         assert healthy(port)
 
 
-def one_answer_of_many(connection, statuses):
+def one_response_of_many(connection, statuses):
     """Read one of several answers, byte by byte at its head so that the next one stays in the socket."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):

@@ -27,20 +27,20 @@ TEXT = st.lists(st.sampled_from(["a", "bb", "Ümlaut", "山水", " ", ",", "."])
 @settings(max_examples=3, deadline=None)
 @given(st.lists(st.tuples(TEXT, TEXT), min_size=50, max_size=100))
 def test_words_that_differ_are_those_outside_the_common_ones(pairs):
-    told = [("the red house", "the house, red"), ("same here", "same here"), *pairs]
-    found = subprocess.run(
+    message = [("the red house", "the house, red"), ("same here", "same here"), *pairs]
+    process = subprocess.run(
         ["node", str(Path(__file__).parent / "consumers" / "diff.mjs"), str(PAGES / "server" / "diff.js")],
-        input=json.dumps(told),
+        input=json.dumps(message),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert found.returncode == 0, found.stderr
-    sides = json.loads(found.stdout)
+    assert process.returncode == 0, process.stderr
+    sides = json.loads(process.stdout)
     assert [part for part, differs in sides[0][0] if differs] == ["red"]
     assert [part for part, differs in sides[0][1] if differs] == [",", "red"]
-    for texts, both in zip(told, sides, strict=True):
+    for texts, both in zip(message, sides, strict=True):
         assert tuple("".join(part for part, _ in side) for side in both) == texts
         common = [[part for part, differs in side if not differs and part.strip()] for side in both]
         assert common[0] == common[1]
@@ -80,7 +80,7 @@ def address(run):
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=commands.environment()) as server:
         assert server.stderr is not None
         lines = iter(server.stderr.readline, "")
-        yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
+        yield next(result[0] for line in lines if (result := re.search(r"http://\S+", line)))
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=60)
 
@@ -106,15 +106,15 @@ def opened(page, address):
 
 @pytest.mark.slow
 def test_it_translates_as_one_types(engine, address, run):
-    wanted = Translator(run / "exports" / "student-int8").translate(["lun ban den.", "fir."])
+    expected = Translator(run / "exports" / "student-int8").translate(["lun ban den.", "fir."])
     with watched(engine, locale="en-GB") as page:
         opened(page, address)
         assert page.evaluate("document.activeElement.id") == "text"
         page.keyboard.type("lun ban den.")
         page.get_by_text("student-int8 ·").wait_for()
         settled(page, "lun ban den.\nfir.")
-        said = page.get_by_role("region", name="Translation")
-        assert said.text_content() == "\n".join(wanted) and said.get_attribute("aria-live") == "polite"
+        output = page.get_by_role("region", name="Translation")
+        assert output.text_content() == "\n".join(expected) and output.get_attribute("aria-live") == "polite"
         assert re.fullmatch(r"toy/student-int8 · \d\.\d MB · [\d,]+ ms", page.locator("#facts").text_content())
         assert page.locator("#count").text_content() == "17 of 500 characters"
         assert page.get_by_role("button", name="Swap").is_disabled(), "nothing translates from Italian"
@@ -127,14 +127,14 @@ def test_it_translates_as_one_types(engine, address, run):
 @pytest.mark.slow
 def test_teacher_and_student_side_by_side(engine, address, run):
     text = "lun ban den fir."
-    wanted = [Translator(run / "exports" / name).translate([text])[0] for name in ("teacher", "student-int8")]
+    expected = [Translator(run / "exports" / name).translate([text])[0] for name in ("teacher", "student-int8")]
     with watched(engine, locale="en") as page:
         opened(page, address)
         settled(page, text)
         page.get_by_role("button", name="Compare models").click()
         page.get_by_text("words differ").wait_for()
         panes = page.locator(".compared")
-        assert [pane.locator(".said").text_content() for pane in panes.all()] == wanted
+        assert [pane.locator(".said").text_content() for pane in panes.all()] == expected
         assert panes.locator("select").first.input_value() == "toy/teacher"
         assert panes.locator("mark").count() > 1
         facts = panes.locator(".foot span").all_text_contents()
@@ -185,7 +185,7 @@ def test_files_are_dropped_and_fetched(engine, address, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
-def test_nobody_is_kept_out(engine, address, theme, language):
+def test_nobody_is_preserved_out(engine, address, theme, language):
     with watched(engine, locale=language, color_scheme=theme) as page:
         opened(page, address)
         assert page.locator("html").get_attribute("lang") == language
@@ -221,7 +221,7 @@ def test_the_keyboard_is_enough(engine, address):
 def focused(page, key):
     """What has the focus after a key, and shows so."""
     page.keyboard.press(key)
-    found = page.evaluate("document.activeElement.id || document.activeElement.className")
+    result = page.evaluate("document.activeElement.id || document.activeElement.className")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
-    assert outline == "3px", f"{found} does not show that it has the focus"
-    return found
+    assert outline == "3px", f"{result} does not show that it has the focus"
+    return result

@@ -6,7 +6,7 @@ from helpers.servers import ScriptedServer
 
 @pytest.fixture
 def server():
-    made = ScriptedServer()
-    yield made
-    made.http.shutdown()
-    made.http.server_close()
+    instance = ScriptedServer()
+    yield instance
+    instance.http.shutdown()
+    instance.http.server_close()

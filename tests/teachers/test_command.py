@@ -13,9 +13,9 @@ from distilmt.teachers.remote import RemoteTeacher, check_teacher
 from distilmt.utils.errors import UserError
 
 
-def teacher(*words, answers=None):
+def teacher(*words, responses=None):
     facts = {"kind": "command", "name": "it", "command": shlex.join(words), "source": "en", "target": "it"}
-    return RemoteTeacher(facts, answers)
+    return RemoteTeacher(facts, responses)
 
 
 def python(code):
@@ -32,25 +32,27 @@ def test_a_line_for_a_line(tmp_path):
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.text(max_size=20), max_size=8))
 def test_whatever_the_text_is_every_one_gets_its_own_line(texts):
-    found = teacher("cat").translate(texts)
-    assert len(found) == len(texts)
-    assert all(said.split() == text.split() or not text.isprintable() for said, text in zip(found, texts, strict=True))
+    result = teacher("cat").translate(texts)
+    assert len(result) == len(texts)
+    assert all(
+        output.split() == text.split() or not text.isprintable() for output, text in zip(result, texts, strict=True)
+    )
 
 
 def test_a_line_that_becomes_two_or_none_does_no_harm_to_others():
-    said = python("print('a\\nb' if 'two' in line else line.strip(), end='' if 'none' in line else '\\n')")
+    output = python("print('a\\nb' if 'two' in line else line.strip(), end='' if 'none' in line else '\\n')")
     texts = ["x", "two", "y", "z"]
-    assert said.translate(texts) == ["x", "", "y", "z"]  # which of the lines translates it, nothing tells
-    assert said.backend.usage() == {"several_lines": 1}
+    assert output.translate(texts) == ["x", "", "y", "z"]  # which of the lines translates it, nothing tells
+    assert output.backend.usage() == {"several_lines": 1}
     nothing = python("'none' in line or print(line.strip())")
     assert nothing.translate(["x", "none", "y"]) == ["x", "", "y"]
 
 
-def test_one_translation_however_many_are_asked_for():
+def test_one_translation_however_many_are_requested():
     assert [h.text for h in teacher("cat").hypotheses(["a b"], DecodingOptions(num_hypotheses=4))[0]] == ["a b"]
 
 
-def test_what_goes_wrong_is_told_in_a_line():
+def test_what_goes_wrong_is_reported_in_a_line():
     with pytest.raises(UserError, match="program 'no-such-program' not found"):
         teacher("no-such-program", "-x").translate(["a"])
     with pytest.raises(UserError, match=r"failed with status 3 \(oh no\)"):
@@ -59,12 +61,12 @@ def test_what_goes_wrong_is_told_in_a_line():
         RemoteTeacher({"kind": "command", "command": "sed 's/a"})
 
 
-def test_answers_are_kept(tmp_path):
+def test_responses_are_stored(tmp_path):
     file = tmp_path / "responses.sqlite"
     log = tmp_path / "log"
     words = ("sh", "-c", f"tee -a {log} | tr a-z A-Z")
-    assert teacher(*words, answers=file).translate(["a", "b"]) == ["A", "B"]
-    assert teacher(*words, answers=file).translate(["c", "b"]) == ["C", "B"]
+    assert teacher(*words, responses=file).translate(["a", "b"]) == ["A", "B"]
+    assert teacher(*words, responses=file).translate(["c", "b"]) == ["C", "B"]
     assert sorted(log.read_text().split()) == ["a", "b", "c"]
 
 
@@ -74,8 +76,8 @@ def test_apertium():
 
     if "eng-spa" not in subprocess.run(["apertium", "-l"], capture_output=True, text=True, check=False).stdout:
         pytest.skip("apertium-eng-spa is not installed")
-    found = teacher("apertium", "-u", "eng-spa").translate(["The house is white.", "", "I have two dogs."])
-    assert found == ["La casa es blanca.", "", "Tengo dos perros."]
+    result = teacher("apertium", "-u", "eng-spa").translate(["The house is white.", "", "I have two dogs."])
+    assert result == ["La casa es blanca.", "", "Tengo dos perros."]
 
 
 WRAPPERS = {
@@ -136,12 +138,12 @@ def test_a_banner_that_no_probe_saw_stops_at_the_first_batch(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["", "  ", "a | b", "a > b", "a 2>/dev/null", "a && b"])
-def test_command_lines_for_a_shell_are_told(command):
+def test_command_lines_for_a_shell_are_reported(command):
     with pytest.raises(UserError, match=r"is empty|runs without a shell: use sh -c"):
         RemoteTeacher({"kind": "command", "command": command})
 
 
-def test_a_script_without_a_first_line_is_told(tmp_path):
+def test_a_script_without_a_first_line_is_reported(tmp_path):
     script = tmp_path / "script"
     script.write_bytes(b"\x00\x01")
     script.chmod(0o755)
@@ -154,5 +156,5 @@ def test_a_script_without_a_first_line_is_told(tmp_path):
 def test_each_text_has_its_own_translation_or_none(counts):
     code = "import sys\nfor line in sys.stdin: print((line.upper()) * int(line[0]), end='')"
     texts = [f"{count} word{number}" for number, count in enumerate(counts)]
-    found = teacher(sys.executable, "-c", code).translate(texts)
-    assert found == [text.upper() if count == 1 else "" for count, text in zip(counts, texts, strict=True)]
+    result = teacher(sys.executable, "-c", code).translate(texts)
+    assert result == [text.upper() if count == 1 else "" for count, text in zip(counts, texts, strict=True)]

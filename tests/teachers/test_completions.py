@@ -11,8 +11,8 @@ from distilmt.teachers.completions import clean_output, completion_of
 SOURCE, TRANSLATION = "The red car is fast.", "L'auto rossa è veloce."
 
 
-def clean(answer, source=SOURCE, language="Italian"):
-    return clean_output(answer, source, language).text
+def clean(response, source=SOURCE, language="Italian"):
+    return clean_output(response, source, language).text
 
 
 THOUGHTS = [
@@ -98,12 +98,12 @@ def test_any_text_comes_out_of_any_forms(translation, source, thoughts, around):
 @settings(deadline=None, max_examples=300)
 @given(words.filter(lambda text: not text.startswith("1. ")))  # which is a list's
 def test_plain_translations_are_left_as_they_are(text):
-    found = clean_output(text, "a source", "Italian")
-    assert found.text == text and found.issue == ("" if text else "empty")
+    result = clean_output(text, "a source", "Italian")
+    assert result.text == text and result.issue == ("" if text else "empty")
 
 
 @pytest.mark.parametrize(
-    "source, answer",
+    "source, response",
     [
         ('"Go," he said.', '"Vai," disse.'),
         ('He said "go"', '"vai" disse "lui"'),
@@ -127,9 +127,9 @@ def test_plain_translations_are_left_as_they_are(text):
         ("It is here", "È qui"),
     ],
 )
-def test_what_the_source_has_stays(source, answer):
-    found = clean_output(answer, source, "Italian")
-    assert (found.text, found.issue) == (answer, "")
+def test_what_the_source_has_stays(source, response):
+    result = clean_output(response, source, "Italian")
+    assert (result.text, result.issue) == (response, "")
 
 
 QUOTED = [('She said "yes" to me.', 'Mi ha detto "sì".'), ("He's 'late', they say.", "È «tardi», dicono.")]
@@ -148,7 +148,7 @@ def test_several_lines_are_one():
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         "I'm sorry, but I can't translate that.",
         "I cannot assist with this request.",
@@ -157,19 +157,19 @@ def test_several_lines_are_one():
         "It seems you haven't provided any text to translate.",
     ],
 )
-def test_refusals_are_no_translations(answer):
-    found = clean_output(answer, SOURCE, "Italian")
-    assert (found.text, found.issue) == ("", "declined")
+def test_refusals_are_no_translations(response):
+    result = clean_output(response, SOURCE, "Italian")
+    assert (result.text, result.issue) == ("", "declined")
 
 
 def test_a_translation_into_english_may_apologise():
-    answer = "I'm sorry, but I cannot translate this."
-    assert clean_output(answer, "Mi dispiace, non posso tradurlo.", "English").text == answer
+    response = "I'm sorry, but I cannot translate this."
+    assert clean_output(response, "Mi dispiace, non posso tradurlo.", "English").text == response
 
 
-@pytest.mark.parametrize("answer", ["<think>on and on", "a</think> b <think>c", "<|channel|>analysis<|message|>We"])
-def test_thoughts_that_do_not_end_are_no_translation(answer):
-    assert clean_output(answer, SOURCE).issue == "unfinished_thoughts"
+@pytest.mark.parametrize("response", ["<think>on and on", "a</think> b <think>c", "<|channel|>analysis<|message|>We"])
+def test_thoughts_that_do_not_end_are_no_translation(response):
+    assert clean_output(response, SOURCE).issue == "unfinished_thoughts"
 
 
 def choice(content, **more):
@@ -191,7 +191,7 @@ def test_content_has_several_forms(content):
     assert completion_of(choice(content), SOURCE).text == TRANSLATION
 
 
-def test_choices_without_a_translation_are_told_apart():
+def test_choices_without_a_translation_are_distinguished():
     assert completion_of(choice(None), SOURCE).issue == "empty"
     assert completion_of(choice("", reasoning_content="hm"), SOURCE).issue == "unfinished_thoughts"
     assert completion_of(choice(TRANSLATION, reasoning_content="hm"), SOURCE).text == TRANSLATION
@@ -209,7 +209,7 @@ anything = st.recursive(
 
 @settings(deadline=None, max_examples=200)
 @given(st.text(max_size=200), st.text(max_size=40), anything)
-def test_no_answer_breaks_it(answer, source, content):
-    assert "\n" not in clean_output(answer, source, "Italian").text
+def test_no_response_breaks_it(response, source, content):
+    assert "\n" not in clean_output(response, source, "Italian").text
     with suppress(TypeError, AttributeError, KeyError):  # what openai.py takes for another API
         completion_of({"message": {"content": content}}, source)

@@ -20,74 +20,76 @@ def impatient(monkeypatch):
     monkeypatch.setattr(endpoint, "FIRST_WAIT_SECONDS", 0.001)
 
 
-def teacher(server, answers=None, **settings):
+def teacher(server, responses=None, **settings):
     about = asdict(EndpointConfig(model="big", **settings))
     facts = {"kind": "openai", "name": "big", "url": server.url + "/v1", "source": "en", "target": "it"}
-    return RemoteTeacher(facts | {"endpoint": about, "request": {}}, answers)
+    return RemoteTeacher(facts | {"endpoint": about, "request": {}}, responses)
 
 
-def says(*texts, tokens=(7, 3), reason="stop"):
+def output_of(*texts, tokens=(7, 3), reason="stop"):
     choices = [{"message": {"content": text}, "finish_reason": reason} for text in texts]
     return 200, {"choices": choices, "usage": {"prompt_tokens": tokens[0], "completion_tokens": tokens[1]}}
 
 
 def upper(path, body):
-    return says(*[body["messages"][0]["content"].split("\n")[-1].upper()] * body.get("n", 1))
+    return output_of(*[body["messages"][0]["content"].split("\n")[-1].upper()] * body.get("n", 1))
 
 
-def test_it_is_asked_for_each_text_once_and_in_the_languages_names(server):
-    server.answer = upper
+def test_it_is_requested_each_text_once_and_in_the_languages_names(server):
+    server.response = upper
     assert teacher(server).translate(["one {text}", "", "two", "one {text}"]) == ["ONE {TEXT}", "", "TWO", "ONE {TEXT}"]
-    assert len(server.asked) == 2
-    path, body = server.asked[0]
+    assert len(server.requests) == 2
+    path, body = server.requests[0]
     assert path == "/v1/chat/completions"
     assert body["model"] == "big" and body["temperature"] == 0 and "n" not in body
     assert "from English to Italian" in body["messages"][0]["content"]
 
 
-def test_samples_are_asked_for_until_there_are_enough(server):
+def test_samples_are_requested_until_there_are_enough(server):
     numbers = iter(range(100))
-    server.answer = lambda path, body: says(f"said {next(numbers)}")  # one choice, whatever n is
-    found = teacher(server, max_concurrency=1).hypotheses(
+    server.response = lambda path, body: output_of(f"said {next(numbers)}")  # one choice, whatever n is
+    result = teacher(server, max_concurrency=1).hypotheses(
         ["a"], DecodingOptions(num_hypotheses=3, sampling_temperature=0.7)
     )
-    assert [each.text for each in found[0]] == ["said 0", "said 1", "said 2"]
-    assert [body.get("n") for _, body in server.asked] == [3, 2, None]
-    assert {body["temperature"] for _, body in server.asked} == {0.7}
+    assert [each.text for each in result[0]] == ["said 0", "said 1", "said 2"]
+    assert [body.get("n") for _, body in server.requests] == [3, 2, None]
+    assert {body["temperature"] for _, body in server.requests} == {0.7}
 
 
-def test_thoughts_and_line_feeds_are_left_out_and_cut_answers_are_not_used(server):
-    server.answer = lambda path, body: says("<think>hm\nhm</think>\n ciao \n mondo ")
+def test_thoughts_and_line_feeds_are_left_out_and_cut_responses_are_not_used(server):
+    server.response = lambda path, body: output_of("<think>hm\nhm</think>\n ciao \n mondo ")
     assert teacher(server).translate(["hello world"]) == ["ciao mondo"]
-    server.answer = lambda path, body: says("ciao mon", reason="length")
+    server.response = lambda path, body: output_of("ciao mon", reason="length")
     assert teacher(server).hypotheses(["hello world"]) == [[]]
 
 
 @pytest.mark.parametrize("status", [429, 503, 500])
-def test_what_fails_in_passing_is_asked_again(server, status):
+def test_what_fails_in_passing_is_requested_again(server, status):
     times = iter(range(100))
-    server.answer = lambda *asked: upper(*asked) if next(times) > 2 else (status, {"error": {"message": "busy"}})
+    server.response = lambda *requests: (
+        upper(*requests) if next(times) > 2 else (status, {"error": {"message": "busy"}})
+    )
     assert teacher(server).translate(["a"]) == ["A"]
-    assert len(server.asked) == 4
+    assert len(server.requests) == 4
 
 
-def test_a_server_may_say_how_long_to_wait(server, monkeypatch):
+def test_a_server_may_state_how_long_to_wait(server, monkeypatch):
     rests = []
     monkeypatch.setattr("threading.Event.wait", lambda self, timeout=None: rests.append(timeout) and False)
     times = iter(range(100))
-    server.answer = lambda *asked: upper(*asked) if next(times) else (429, {}, {"Retry-After": "17"})
+    server.response = lambda *requests: upper(*requests) if next(times) else (429, {}, {"Retry-After": "17"})
     assert teacher(server, max_concurrency=1).translate(["a"]) == ["A"]
     assert 17.0 in rests
 
 
-def test_half_an_answer_is_asked_for_again(server):
+def test_half_an_response_is_requested_again(server):
     times = iter(range(100))
-    server.answer = lambda *asked: upper(*asked) if next(times) else (200, b'{"choices": [')
+    server.response = lambda *requests: upper(*requests) if next(times) else (200, b'{"choices": [')
     assert teacher(server).translate(["a"]) == ["A"]
 
 
 def test_it_gives_up_in_one_line(server):
-    server.answer = lambda path, body: (503, {"error": "overloaded\nvery"})
+    server.response = lambda path, body: (503, {"error": "overloaded\nvery"})
     with pytest.raises(UserError, match=r"failed 3 times \(status 503: overloaded very\).*repeat the command") as error:
         teacher(server, max_retries=2).translate(["a"])
     assert "\n" not in str(error.value)
@@ -97,52 +99,52 @@ def test_it_gives_up_in_one_line(server):
         teacher(server, max_retries=1).translate(["a"])
 
 
-def test_a_wrong_key_or_model_is_told_at_once(server):
-    server.answer = lambda path, body: (401, {"error": {"message": "no such key"}})
+def test_a_wrong_key_or_model_is_reported_at_once(server):
+    server.response = lambda path, body: (401, {"error": {"message": "no such key"}})
     with pytest.raises(UserError, match="status 401: no such key"):
         teacher(server).translate(["a"])
-    assert len(server.asked) == 1
-    server.answer = lambda path, body: (400, {"error": {"message": "no model 'big'"}})
+    assert len(server.requests) == 1
+    server.response = lambda path, body: (400, {"error": {"message": "no model 'big'"}})
     with pytest.raises(UserError, match=r"rejects requests .*no model 'big'"):
         teacher(server).translate(["a"])
-    server.answer = lambda path, body: (200, {"hello": 1})
+    server.response = lambda path, body: (200, {"hello": 1})
     with pytest.raises(UserError, match="did not return an OpenAI-style response"):
         teacher(server).translate(["a"])
 
 
-def test_a_refused_sentence_is_left_out_when_others_are_answered(server):
-    server.answer = lambda *asked: (400, {"error": "filtered"}) if "bad" in str(asked) else upper(*asked)
-    speaker = teacher(server, max_concurrency=1)
-    assert speaker.translate(["good", "bad", "fine"]) == ["GOOD", "", "FINE"]
-    assert speaker.backend.usage()["refused"] == 1
+def test_a_refused_sentence_is_left_out_when_others_are_served(server):
+    server.response = lambda *requests: (400, {"error": "filtered"}) if "bad" in str(requests) else upper(*requests)
+    translator = teacher(server, max_concurrency=1)
+    assert translator.translate(["good", "bad", "fine"]) == ["GOOD", "", "FINE"]
+    assert translator.backend.usage()["refused"] == 1
 
 
-def test_answers_are_kept_and_paid_once(server, tmp_path):
-    server.answer = upper
+def test_responses_are_stored_and_paid_once(server, tmp_path):
+    server.response = upper
     file, prices = tmp_path / "responses.sqlite", {"input_price": 2.0, "output_price": 10.0}
     first = teacher(server, file, **prices)
     assert first.translate(["a", "b"]) == ["A", "B"]
     second = teacher(server, file, **prices)
     assert second.translate(["b", "a", "c"]) == ["B", "A", "C"]
-    assert len(server.asked) == 3
-    spent = second.cache.usage()
-    assert spent["prompt_tokens"] == 21 and spent["completion_tokens"] == 9
-    assert spent["cost"] == pytest.approx(3 * (7 * 2 + 3 * 10) / 1e6)
+    assert len(server.requests) == 3
+    consumption = second.cache.usage()
+    assert consumption["prompt_tokens"] == 21 and consumption["completion_tokens"] == 9
+    assert consumption["cost"] == pytest.approx(3 * (7 * 2 + 3 * 10) / 1e6)
 
 
-def test_no_more_is_spent_than_allowed(server, tmp_path):
-    server.answer = upper
+def test_no_more_is_consumed_than_allowed(server, tmp_path):
+    server.response = upper
     settings = {"output_price": 1e6, "budget": 6.0, "max_concurrency": 1}
     with pytest.raises(UserError, match="budget of 6 is used up"):
         teacher(server, tmp_path / "a.sqlite", **settings).translate(["a", "b", "c"])
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
     with pytest.raises(UserError, match="is used up"):  # what an earlier process spent counts
         teacher(server, tmp_path / "a.sqlite", **settings).translate(["d"])
     assert teacher(server, tmp_path / "a.sqlite", **settings).translate(["a"]) == ["A"]
 
 
 def test_the_key_is_sent_and_written_nowhere(server, tmp_path, monkeypatch):
-    server.answer = upper
+    server.response = upper
     with pytest.raises(UserError, match="api_key_env is SECRET, which is not set"):
         teacher(server, api_key_env="SECRET")
     monkeypatch.setenv("SECRET", "s3cret")
@@ -154,7 +156,7 @@ def test_the_key_is_sent_and_written_nowhere(server, tmp_path, monkeypatch):
 def test_no_more_requests_a_minute_than_allowed(server):
     import time
 
-    server.answer = upper
+    server.response = upper
     begin = time.monotonic()
     teacher(server, requests_per_minute=600, max_concurrency=8).translate(list("abcde"))
     assert time.monotonic() - begin >= 0.4
@@ -172,7 +174,7 @@ def test_a_configuration_must_make_sense():
 def refusing(*names, status=400, form="openai"):
     """A server that takes none of some fields, and names them as servers do."""
 
-    def answer(path, body):
+    def response(path, body):
         name = next((name for name in names if name in body), None)
         if name is None:
             return upper(path, body)
@@ -186,14 +188,14 @@ def refusing(*names, status=400, form="openai"):
         }
         return status, bodies[form]
 
-    return answer
+    return response
 
 
 @pytest.mark.parametrize("form", ["openai", "message", "value", "pydantic", "plain", "string"])
 def test_max_tokens_has_a_newer_name(server, form):
-    server.answer = refusing("max_tokens", form=form, status=422 if form == "pydantic" else 400)
+    server.response = refusing("max_tokens", form=form, status=422 if form == "pydantic" else 400)
     assert teacher(server, max_concurrency=1).translate(["a", "b"]) == ["A", "B"]
-    assert [set(body) & {"max_tokens", "max_completion_tokens"} for _, body in server.asked] == [
+    assert [set(body) & {"max_tokens", "max_completion_tokens"} for _, body in server.requests] == [
         {"max_tokens"},
         {"max_completion_tokens"},
         {"max_completion_tokens"},
@@ -201,46 +203,46 @@ def test_max_tokens_has_a_newer_name(server, form):
 
 
 @pytest.mark.parametrize("form", ["openai", "message", "value", "pydantic", "plain", "string"])
-def test_what_a_server_does_not_take_is_left_out_and_told_once(server, form, messages):
+def test_what_a_server_does_not_take_is_left_out_and_reported_once(server, form, messages):
     names = ["temperature", "seed", "n", "top_p", "max_tokens", "max_completion_tokens", "stop"]
-    server.answer = refusing(*names, form=form)
+    server.response = refusing(*names, form=form)
     extra = {"seed": 1, "top_p": 0.5, "stop": ["\n"]}
-    found = teacher(server, max_concurrency=1, extra=extra).hypotheses(
+    result = teacher(server, max_concurrency=1, extra=extra).hypotheses(
         ["a", "b"], DecodingOptions(num_hypotheses=2, sampling_temperature=0.5)
     )
-    assert [each[0].text for each in found] == ["A", "B"]
-    assert set(server.asked[-1][1]) == {"model", "messages"}
+    assert [each[0].text for each in result] == ["A", "B"]
+    assert set(server.requests[-1][1]) == {"model", "messages"}
     assert sorted(line.split("'")[1] for line in messages) == sorted(set(names) - {"max_tokens"})
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.sampled_from(["temperature", "seed", "n", "top_p", "max_tokens", "logprobs"])), st.integers(1, 8))
 def test_whatever_it_refuses_the_translation_comes(server, names, concurrent):
-    server.answer = refusing(*names)
-    speaker = teacher(server, max_concurrency=concurrent, extra={"seed": 1, "top_p": 0.5, "logprobs": True})
-    assert speaker.translate(["a", "b", "c"]) == ["A", "B", "C"]
+    server.response = refusing(*names)
+    translator = teacher(server, max_concurrency=concurrent, extra={"seed": 1, "top_p": 0.5, "logprobs": True})
+    assert translator.translate(["a", "b", "c"]) == ["A", "B", "C"]
 
 
 def test_a_text_that_is_too_long_takes_no_field_away(server):
-    def answer(path, body):
+    def response(path, body):
         message = "'max_tokens' or 'max_completion_tokens' is too large: the maximum context length is 64"
         return (400, {"error": {"message": message}}) if "long" in str(body) else upper(path, body)
 
-    server.answer = answer
+    server.response = response
     assert teacher(server, max_concurrency=1).translate(["long", "b"]) == ["", "B"]
-    assert all("max_tokens" in body for _, body in server.asked)
+    assert all("max_tokens" in body for _, body in server.requests)
 
 
 def test_the_first_sentence_may_be_the_refused_one(server):
-    server.answer = lambda *asked: (400, {"error": "filtered"}) if "bad" in str(asked) else upper(*asked)
+    server.response = lambda *requests: (400, {"error": "filtered"}) if "bad" in str(requests) else upper(*requests)
     assert teacher(server, max_concurrency=1).translate(["bad", "fine"]) == ["", "FINE"]
 
 
-def test_further_fields_are_sent_and_are_part_of_who_is_asked(server, tmp_path):
-    server.answer = upper
+def test_further_fields_are_sent_and_are_part_of_who_is_requested(server, tmp_path):
+    server.response = upper
     about = {"reasoning_effort": "low", "temperature": None, "chat_template_kwargs": {"enable_thinking": False}}
     teacher(server, extra=about).translate(["a"])
-    body = server.asked[0][1]
+    body = server.requests[0][1]
     assert body["reasoning_effort"] == "low" and not body["chat_template_kwargs"]["enable_thinking"]
     assert "temperature" not in body
     with pytest.raises(UserError, match=r"extra has 'messages': set teacher\.endpoint\.prompt"):
@@ -257,27 +259,27 @@ def chunks(*texts, end=True):
 
 def test_a_stream_of_events_is_put_together(server):
     times = iter(range(9))
-    server.answer = lambda path, body: (200, chunks("ciao ", "mondo", end=bool(next(times))))  # first cut off
+    server.response = lambda path, body: (200, chunks("ciao ", "mondo", end=bool(next(times))))  # first cut off
     assert teacher(server).translate(["hello world"]) == ["ciao mondo"]
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
-def test_answers_that_are_no_translation_are_counted_and_kept(server, tmp_path, messages):
-    answers = {"a": "<think>on", "b": "I cannot translate this.", "c": "", "d": "Translation: D", "e": "E"}
-    server.answer = lambda path, body: says(answers[body["messages"][0]["content"][-1]])
-    speaker = teacher(server, tmp_path / "a.sqlite", max_concurrency=1)
-    assert speaker.translate(list("abcde")) == ["", "", "", "D", "E"]
-    spent = speaker.cache.usage()
-    assert {key: spent[key] for key in ("unfinished_thoughts", "declined", "empty", "cleaned")} == dict.fromkeys(
+def test_responses_that_are_no_translation_are_counted_and_preserved(server, tmp_path, messages):
+    responses = {"a": "<think>on", "b": "I cannot translate this.", "c": "", "d": "Translation: D", "e": "E"}
+    server.response = lambda path, body: output_of(responses[body["messages"][0]["content"][-1]])
+    translator = teacher(server, tmp_path / "a.sqlite", max_concurrency=1)
+    assert translator.translate(list("abcde")) == ["", "", "", "D", "E"]
+    consumption = translator.cache.usage()
+    assert {key: consumption[key] for key in ("unfinished_thoughts", "declined", "empty", "cleaned")} == dict.fromkeys(
         ("unfinished_thoughts", "declined", "empty", "cleaned"), 1
     )
     assert len(messages) == 4
     assert teacher(server, tmp_path / "a.sqlite").translate(list("abcde")) == ["", "", "", "D", "E"]
-    assert len(server.asked) == 5
+    assert len(server.requests) == 5
 
 
 @pytest.mark.parametrize(
-    "answer, message",
+    "response, message",
     [
         ((200, b"<html><title>Welcome</title></html>"), "a web page instead of JSON"),
         ((302, {}, {"Location": "http://elsewhere/v1"}), "redirects to http://elsewhere/v1"),
@@ -293,8 +295,8 @@ def test_answers_that_are_no_translation_are_counted_and_kept(server, tmp_path, 
         ((500, b"\xff" * 100), "failed 2 times"),
     ],
 )
-def test_odd_servers_end_in_one_line(server, answer, message):
-    server.answer = lambda path, body: answer
+def test_odd_servers_end_in_one_line(server, response, message):
+    server.response = lambda path, body: response
     with pytest.raises(UserError, match=message) as error:
         teacher(server, max_retries=1).translate(["a"])
     assert "\n" not in str(error.value)
@@ -303,14 +305,14 @@ def test_odd_servers_end_in_one_line(server, answer, message):
 def test_an_error_with_status_200_may_be_in_passing(server):
     times = iter(range(9))
     error = (200, {"error": {"message": "busy", "code": 503}})
-    server.answer = lambda *asked: upper(*asked) if next(times) else error
+    server.response = lambda *requests: upper(*requests) if next(times) else error
     assert teacher(server).translate(["a"]) == ["A"]
 
 
 @pytest.mark.parametrize(
     "url", ["localhost:8000/v1", "file:///etc/passwd", "http://", "http://a b/v1", "http://x:y/v1"]
 )
-def test_addresses_that_are_none_are_told_at_once(url):
+def test_addresses_that_are_none_are_reported_at_once(url):
     facts = {"kind": "openai", "name": "m", "url": url, "source": "en", "target": "it", "request": {}}
     with pytest.raises(UserError, match="is not a valid URL"):
         RemoteTeacher(facts | {"endpoint": asdict(EndpointConfig(model="m"))}).translate(["a"])
@@ -349,6 +351,6 @@ def test_retry_after_may_be_a_date(monkeypatch):
     ).map(lambda content: json.dumps(content).encode()),
 )
 def test_no_error_body_breaks_it(status, body):
-    found = rejection_of(status, body, "reason")
-    assert "\n" not in str(found)
-    assert found.unsupported(["temperature", "n"]) in (None, "temperature", "n")
+    result = rejection_of(status, body, "reason")
+    assert "\n" not in str(result)
+    assert result.unsupported(["temperature", "n"]) in (None, "temperature", "n")

@@ -42,12 +42,12 @@ FORMS = [
 @given(st.lists(st.sampled_from(["macchina", "è", "rossa,", "qui", "l'auto"]), min_size=1, max_size=5).map(" ".join))
 @settings(max_examples=15, deadline=None)
 def test_what_encloses_a_translation_is_left_out(form, translation):
-    answer = form.format(json.dumps(translation), translation)
-    assert clean_output(answer, SOURCE, "Italian").text == translation
+    response = form.format(json.dumps(translation), translation)
+    assert clean_output(response, SOURCE, "Italian").text == translation
 
 
 @pytest.mark.parametrize(
-    "source, answer",
+    "source, response",
     [
         ('{"name": "car"}', '{"name": "auto"}'),
         ("[note] a car", "[nota] un'auto"),
@@ -64,20 +64,26 @@ def test_what_encloses_a_translation_is_left_out(form, translation):
         ("Yes.", "- Sì."),
     ],
 )
-def test_what_belongs_to_a_translation_stays(source, answer):
-    assert clean_output(answer, source, "German").text == answer
+def test_what_belongs_to_a_translation_stays(source, response):
+    assert clean_output(response, source, "German").text == response
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 @settings(max_examples=300, deadline=None)
-def test_nothing_breaks_it_and_all_can_be_written(answer, source):
-    for text in (answer, json.dumps({"a": answer}), f"1. {answer}", f"{source} → {answer}", f"{source}\n{answer}"):
+def test_nothing_breaks_it_and_all_can_be_written(response, source):
+    for text in (
+        response,
+        json.dumps({"a": response}),
+        f"1. {response}",
+        f"{source} → {response}",
+        f"{source}\n{response}",
+    ):
         line = clean_output(text, source, "Italian").text
         assert "\n" not in line and "\0" not in line and line.encode() is not None
     assert clean_output("\ud83dciao\udc00 \0", source).text.encode() is not None
 
 
-def answer_of(content="ciao", **more):
+def response_of(content="ciao", **more):
     return {"choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}]} | more
 
 
@@ -86,12 +92,12 @@ def packed(encoding):
         encoding
     ]
     headers = {"Content-Encoding": "deflate" if encoding == "raw" else encoding}
-    return lambda path, body: (200, compress(json.dumps(answer_of()).encode()), headers)
+    return lambda path, body: (200, compress(json.dumps(response_of()).encode()), headers)
 
 
 def newer_and_packed(path, body):
     if "max_tokens" not in body:
-        return 200, answer_of()
+        return 200, response_of()
     error = {"error": {"message": "Unsupported parameter: 'max_tokens'", "param": "max_tokens"}}
     return 400, gzip.compress(json.dumps(error).encode()), {"Content-Encoding": "gzip"}
 
@@ -108,15 +114,15 @@ GOOD = {
     "deflate": packed("deflate"),
     "raw deflate": packed("raw"),
     "an error in gzip": newer_and_packed,
-    "a byte order mark": lambda path, body: (200, b"\xef\xbb\xbf" + json.dumps(answer_of()).encode()),
+    "a byte order mark": lambda path, body: (200, b"\xef\xbb\xbf" + json.dumps(response_of()).encode()),
     "chunks with odd line ends in them": chunks("\u2028ci", "ao\u0085"),
     "tokens that are no numbers": lambda path, body: (
         200,
-        answer_of(usage={"prompt_tokens": "x", "completion_tokens": {}}),
+        response_of(usage={"prompt_tokens": "x", "completion_tokens": {}}),
     ),
-    "a list as usage": lambda path, body: (200, answer_of(usage=[1])),
+    "a list as usage": lambda path, body: (200, response_of(usage=[1])),
     "half a character": lambda path, body: (200, b'{"choices":[{"message":{"content":"ciao \\ud83d"}}]}'),
-    "a null character": lambda path, body: (200, answer_of("ci\0ao")),
+    "a null character": lambda path, body: (200, response_of("ci\0ao")),
     "a delta without a stream": lambda path, body: (200, {"choices": [{"delta": {"content": "ciao"}}]}),
 }
 WITHOUT = {
@@ -141,35 +147,35 @@ def teacher(server, **settings):
 
 @pytest.mark.parametrize("name", GOOD)
 def test_servers_of_all_kinds_are_understood(server, name):
-    server.answer = GOOD[name]
+    server.response = GOOD[name]
     assert teacher(server).translate(["hello", "you"]) == ["ciao", "ciao"]
 
 
 @pytest.mark.parametrize("name", WITHOUT)
-def test_an_answer_without_a_translation_costs_its_sentence_alone(server, name):
-    answer, issue = WITHOUT[name]
-    server.answer = lambda path, body: (200, answer if "bad" in body["messages"][0]["content"] else answer_of())
-    asked = teacher(server)
-    assert asked.translate(["bad", "good"]) == ["", "ciao"] and asked.backend.issues == {issue: 1}
+def test_an_response_without_a_translation_costs_its_sentence_alone(server, name):
+    response, issue = WITHOUT[name]
+    server.response = lambda path, body: (200, response if "bad" in body["messages"][0]["content"] else response_of())
+    requests = teacher(server)
+    assert requests.translate(["bad", "good"]) == ["", "ciao"] and requests.backend.issues == {issue: 1}
 
 
 @pytest.mark.parametrize("status, headers", [(429, {"Retry-After": "0"}), (503, {"Retry-After": "0.01"}), (503, {})])
 def test_bursts_of_refusals_pass(server, status, headers, monkeypatch):
     monkeypatch.setattr(endpoint, "FIRST_WAIT_SECONDS", 0.01)
-    server.answer = lambda path, body: (
-        (200, answer_of()) if len(server.asked) > 5 else (status, {"error": {"message": "Loading model"}}, headers)
+    server.response = lambda path, body: (
+        (200, response_of()) if len(server.requests) > 5 else (status, {"error": {"message": "Loading model"}}, headers)
     )
     assert teacher(server, max_retries=8).translate(["hello", "you", "all"]) == ["ciao"] * 3
 
 
-def test_an_answer_that_unpacks_without_end_is_one_line(server, monkeypatch):
+def test_an_response_that_unpacks_without_end_is_one_line(server, monkeypatch):
     monkeypatch.setattr(endpoint, "MAX_RESPONSE_BYTES", 100_000)
-    server.answer = lambda path, body: (200, gzip.compress(b" " * 10_000_000), {"Content-Encoding": "gzip"})
+    server.response = lambda path, body: (200, gzip.compress(b" " * 10_000_000), {"Content-Encoding": "gzip"})
     with pytest.raises(endpoint.UserError, match="failed 1 times"):
         teacher(server).translate(["hello"])
 
 
 def test_a_packing_that_nobody_reads_is_named(server):
-    server.answer = lambda path, body: (200, b"\x1b\x05", {"Content-Encoding": "br"})
+    server.response = lambda path, body: (200, b"\x1b\x05", {"Content-Encoding": "br"})
     with pytest.raises(endpoint.UserError, match="unsupported content encoding br"):
         teacher(server).translate(["hello"])

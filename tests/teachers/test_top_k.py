@@ -42,10 +42,10 @@ def test_scores_are_transformers_top_log_probabilities(tokenizer, float32):
     counts = inputs.pop("target_mask").bool()
     logits = model.network.eval()(**inputs).logits[counts]
     logits[:, tokenizer.pad] = -torch.inf  # <pad> is no word
-    theirs = logits.log_softmax(-1).topk(5)
+    reference = logits.log_softmax(-1).topk(5)
     assert ids.shape == values.shape == (len(batch.target.ids), 5) and values.dtype == np.float16
-    assert (ids == theirs.indices.numpy()).mean() > 0.999
-    np.testing.assert_allclose(values.astype(np.float32), theirs.values.numpy(), atol=6e-3)
+    assert (ids == reference.indices.numpy()).mean() > 0.999
+    np.testing.assert_allclose(values.astype(np.float32), reference.values.numpy(), atol=6e-3)
     assert (np.diff(values.astype(np.float32), axis=1) <= 0).all()
     assert (np.exp(values.astype(np.float32)).sum(1) <= 1.01).all()
 
@@ -59,9 +59,9 @@ def test_several_teachers_probabilities_are_averaged(shared_tokenizer, float32):
     for probabilities, (top, logs) in zip(dense, single, strict=True):
         np.put_along_axis(probabilities, top, np.exp(logs.astype(float)), 1)
     mean = dense.mean(0)
-    found = np.take_along_axis(mean, ids, 1)
-    np.testing.assert_allclose(found, np.exp(values.astype(float)), rtol=0.02)
-    assert (found[:, 0] >= mean.max(1) * 0.98).all()
+    result = np.take_along_axis(mean, ids, 1)
+    np.testing.assert_allclose(result, np.exp(values.astype(float)), rtol=0.02)
+    assert (result[:, 0] >= mean.max(1) * 0.98).all()
 
 
 def test_a_long_batch_is_scored_like_a_short_one(shared_tokenizer, float32, monkeypatch):
@@ -110,7 +110,7 @@ def test_only_safetensors_are_opened(tmp_path, shared_tokenizer):
         weights_fingerprint(tmp_path)
 
 
-def test_what_is_no_teacher_is_told(tmp_path, trained_model):
+def test_what_is_no_teacher_is_reported(tmp_path, trained_model):
     with pytest.raises(UserError, match="cannot be loaded"):
         family(str(tmp_path / "nothing"))
     assert family(str(trained_model)) == "marian"
@@ -123,7 +123,7 @@ def test_what_is_no_teacher_is_told(tmp_path, trained_model):
             family(str(tmp_path))
 
 
-def test_damaged_weights_are_told(tmp_path, trained_model):
+def test_damaged_weights_are_reported(tmp_path, trained_model):
     (tmp_path / "config.json").write_text((trained_model / "config.json").read_text())
     (tmp_path / "model.safetensors").write_bytes((trained_model / "model.safetensors").read_bytes()[:1000])
     with pytest.raises(UserError, match="not a Marian model"):

@@ -24,11 +24,11 @@ def sequences(random, count, longest=30):
 
 def side(random, count, usable=0.9, top=False, longest=30):
     tokens = Ragged.of(sequences(random, count, longest))
-    found = TargetSide(tokens, random.random(count) < usable)
+    result = TargetSide(tokens, random.random(count) < usable)
     if top:
-        found.top_ids = (tokens.flat[:, None] + np.arange(K)).astype(np.uint16) % VOCABULARY
-        found.top_logprobs = np.log(np.array([0.6, 0.3, 0.05]))[None].repeat(len(tokens.flat), 0).astype(np.float16)
-    return found
+        result.top_ids = (tokens.flat[:, None] + np.arange(K)).astype(np.uint16) % VOCABULARY
+        result.top_logprobs = np.log(np.array([0.6, 0.3, 0.05]))[None].repeat(len(tokens.flat), 0).astype(np.float16)
+    return result
 
 
 def training_set(seed=0, count=200, reference=True, hypothesis=True, **settings):
@@ -42,11 +42,11 @@ def training_set(seed=0, count=200, reference=True, hypothesis=True, **settings)
     )
 
 
-def drawn(data, tokens=200, seed=1, epoch=0):
+def sample(data, tokens=200, seed=1, epoch=0):
     """Row to whether its reference is the target, over a whole epoch."""
-    found = [pair for rows, refs in epoch_batches(data, tokens, seed, epoch) for pair in zip(rows, refs, strict=True)]
-    assert len(found) == len(dict(found))
-    return {int(row): bool(reference) for row, reference in found}
+    result = [pair for rows, refs in epoch_batches(data, tokens, seed, epoch) for pair in zip(rows, refs, strict=True)]
+    assert len(result) == len(dict(result))
+    return {int(row): bool(reference) for row, reference in result}
 
 
 def fits(data, name):
@@ -60,9 +60,9 @@ def fits(data, name):
 @settings(max_examples=60, deadline=None)
 def test_every_usable_row_once_within_the_bound(seed, count, tokens, share):
     data = training_set(seed, count, reference_share=share)
-    found = drawn(data, tokens, seed)
+    result = sample(data, tokens, seed)
     usable = (fits(data, "reference") | fits(data, "hypothesis")) & (data.source.lengths <= data.max_length)
-    assert set(found) == set(np.flatnonzero(usable))
+    assert set(result) == set(np.flatnonzero(usable))
     for rows, references in epoch_batches(data, tokens, seed, 0):
         longer = max(data.lengths(rows, references).sum(), data.source.lengths[rows].sum())
         assert len(rows) == 1 or longer <= tokens
@@ -72,33 +72,33 @@ def test_targets_that_cannot_be_used_are_replaced():
     data = training_set(4)
     for share, first, second in ((1.0, "reference", "hypothesis"), (0.0, "hypothesis", "reference")):
         data.reference_share = share
-        for row, reference in drawn(data).items():
+        for row, reference in sample(data).items():
             chosen = first if fits(data, first)[row] else second
             assert reference == (chosen == "reference")
             assert fits(data, chosen)[row]
-    assert any(not fits(data, "hypothesis")[row] for row in drawn(data))
+    assert any(not fits(data, "hypothesis")[row] for row in sample(data))
 
 
-def test_share_of_references_is_drawn_anew_every_epoch():
+def test_share_of_references_is_sampled_anew_every_epoch():
     data = training_set(2, 2000, reference_share=0.25)
     both = fits(data, "reference") & fits(data, "hypothesis")
-    epochs = [{row: ref for row, ref in drawn(data, epoch=e).items() if both[row]} for e in range(2)]
-    for found in epochs:
-        assert np.mean(list(found.values())) == pytest.approx(0.25, abs=0.04)
+    epochs = [{row: ref for row, ref in sample(data, epoch=e).items() if both[row]} for e in range(2)]
+    for result in epochs:
+        assert np.mean(list(result.values())) == pytest.approx(0.25, abs=0.04)
     assert epochs[0] != epochs[1]
 
 
 @pytest.mark.parametrize("kind", ["reference", "hypothesis"])
 def test_one_kind_of_target_is_enough(kind):
     data = training_set(5, reference=kind == "reference", hypothesis=kind == "hypothesis")
-    found = drawn(data)
-    assert len(found) > 100 and set(found.values()) == {kind == "reference"}
+    result = sample(data)
+    assert len(result) > 100 and set(result.values()) == {kind == "reference"}
 
 
 def test_same_seed_same_batches():
     def plan(seed, epoch):
-        found = epoch_batches(training_set(1), 150, seed, epoch)
-        return [(rows.tolist(), refs.tolist()) for rows, refs in found]
+        result = epoch_batches(training_set(1), 150, seed, epoch)
+        return [(rows.tolist(), refs.tolist()) for rows, refs in result]
 
     assert plan(1, 0) == plan(1, 0)
     assert plan(1, 0) != plan(2, 0)

@@ -25,9 +25,9 @@ def launched(*arguments, processes=2, restarts=0):
 
 
 def ended(running, status=0):
-    told = running.communicate(timeout=240)[1].decode()
-    assert (running.returncode == 0) == (status == 0), told[-4000:]
-    return told
+    message = running.communicate(timeout=240)[1].decode()
+    assert (running.returncode == 0) == (status == 0), message[-4000:]
+    return message
 
 
 def road(directory, **training):
@@ -45,10 +45,10 @@ def update(run):
         return 0
 
 
-def killed_at(running, run, wanted, who, how=signal.SIGKILL):
+def killed_at(running, run, expected, who, how=signal.SIGKILL):
     """Send a signal to a process of torchrun's, -1 for itself, as soon as the teacher has had so many updates."""
     end = time.monotonic() + 120
-    while update(run) < wanted and time.monotonic() < end and running.poll() is None:
+    while update(run) < expected and time.monotonic() < end and running.poll() is None:
         time.sleep(0.005)
     children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
     ranks = {int(_environment(pid)["RANK"]): int(pid) for pid in children if "RANK" in _environment(pid)}
@@ -57,8 +57,8 @@ def killed_at(running, run, wanted, who, how=signal.SIGKILL):
 
 
 def _environment(pid):
-    found = Path(f"/proc/{pid}/environ").read_text().split("\0")
-    return dict(line.split("=", 1) for line in found if "=" in line)
+    actual = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(line.split("=", 1) for line in actual if "=" in line)
 
 
 def curve(run, model="teacher"):
@@ -78,17 +78,17 @@ def same_curves(run, other, *stood):
 def straight(no_gpu, tmp_path_factory):
     """The run directory of one process that nobody disturbed."""
     directory = tmp_path_factory.mktemp("straight")
-    found = commands.distilmt("train-student", road(directory), "--quiet")
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    process = commands.distilmt("train-student", road(directory), "--quiet")
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     return directory / "run"
 
 
 @pytest.mark.slow
 def test_torchrun_trains_as_one_process_does(tmp_path, straight):
-    told = ended(launched("train-student", road(tmp_path)))
+    message = ended(launched("train-student", road(tmp_path)))
     same_curves(tmp_path / "run", straight)
-    lines = [line for line in told.splitlines() if "teacher: update" in line]
-    assert len(lines) == 4, told  # only one of them talks
+    lines = [line for line in message.splitlines() if "teacher: update" in line]
+    assert len(lines) == 4, message  # only one of them talks
     assert not [path for path in (tmp_path / "run").rglob(".*") if path.name != ".lock"]
     assert json.loads((tmp_path / "run" / "student" / "step.json").read_text())["result"]["processes"] == 2
     # Nothing is left to do, whoever comes.
@@ -122,9 +122,9 @@ def test_nobody_waits_for_the_dead(tmp_path, straight):
     stood = update(run)
     again = launched("train-student", config, restarts=1)
     killed_at(again, run, 35, 1)
-    told = ended(again)
-    on = [int(line.split()[-1]) for line in told.splitlines() if "resuming from update" in line]
-    assert len(on) == 2 and on[0] == stood, told
+    message = ended(again)
+    on = [int(line.split()[-1]) for line in message.splitlines() if "resuming from update" in line]
+    assert len(on) == 2 and on[0] == stood, message
     same_curves(run, straight, *on)
 
 
@@ -146,18 +146,18 @@ def test_seconds_are_the_leaders(tmp_path):
     assert result["updates"] < 100_000 and 0.9 < result["train_seconds"] < 20
 
 
-def said(*arguments, **settings):
+def output(*arguments, **settings):
     """The one line of distilmt in what was told; torchrun itself tells more."""
-    told = ended(launched(*arguments, **settings), 2)
-    lines = [line for line in told.splitlines() if line.startswith("distilmt: error: ")]
-    assert len(lines) == 1 and "exitcode  : 2" in told, told
+    message = ended(launched(*arguments, **settings), 2)
+    lines = [line for line in message.splitlines() if line.startswith("distilmt: error: ")]
+    assert len(lines) == 1 and "exitcode  : 2" in message, message
     return lines[0]
 
 
 @pytest.mark.slow
-def test_what_several_processes_cannot_do_is_told(tmp_path):
-    assert "'translate' is for one process" in said("translate", tmp_path)
-    assert "'compare' is for one process" in said("compare", "x.yaml")
-    assert "unknown key" in said("train-teacher", toy.write_config(tmp_path / "bad.yaml", {"teecher": 1}))
-    told = said("train-teacher", road(tmp_path), "--teacher.training.batch_tokens", "4", "--quiet", processes=3)
-    assert "sentences, too few for 3 processes" in told
+def test_what_several_processes_cannot_do_is_reported(tmp_path):
+    assert "'translate' is for one process" in output("translate", tmp_path)
+    assert "'compare' is for one process" in output("compare", "x.yaml")
+    assert "unknown key" in output("train-teacher", toy.write_config(tmp_path / "bad.yaml", {"teecher": 1}))
+    message = output("train-teacher", road(tmp_path), "--teacher.training.batch_tokens", "4", "--quiet", processes=3)
+    assert "sentences, too few for 3 processes" in message

@@ -38,18 +38,21 @@ def test_shares_make_up_the_batch(sentences, shares):
     )
     rows = np.arange(len(source))
     whole = collate(data, rows, use_reference)[1].ids.tolist()
-    found, counted = [], 0
+    result, counted = [], 0
     for number in range(shares):
-        *mine, place = shard_batch(data, rows, use_reference, number, shares)
-        ids = collate(data, *mine)[1].ids.tolist()  # nobody is left without a sentence
+        *own_result, place = shard_batch(data, rows, use_reference, number, shares)
+        ids = collate(data, *own_result)[1].ids.tolist()  # nobody is left without a sentence
         assert place.tokens == len(whole)
         counted += place.is_valid
         if place.is_valid:
-            assert place.token_offset == len(found)
-            found += ids
-            extra = int((data.source.lengths[mine[0]] + data.lengths(*mine)).sum()) - (source + target).sum() / shares
+            assert place.token_offset == len(result)
+            result += ids
+            extra = (
+                int((data.source.lengths[own_result[0]] + data.lengths(*own_result)).sum())
+                - (source + target).sum() / shares
+            )
             assert extra <= (source + target).max()  # they are about equally long
-    assert found == whole and counted <= len(sentences)
+    assert result == whole and counted <= len(sentences)
 
 
 @settings(max_examples=50, deadline=None)
@@ -64,8 +67,8 @@ def test_every_weight_has_one_rank(head, counts, size):
         shards = Shards(Ranks(rank, size), head, stacks)
         parts.append(shards.own(flat))
         matrices = [m for stack in shards.own_stacks() for m in stack.of(parts[-1])]
-        theirs = [m for stack in stacks for m in stack.of(flat)]
-        assert all(any(torch.equal(m, t) for t in theirs) for m in matrices)  # whole ones
+        peer = [m for stack in stacks for m in stack.of(flat)]
+        assert all(any(torch.equal(m, t) for t in peer) for m in matrices)  # whole ones
         assert sum(m.numel() for m in matrices) == len(parts[-1]) - shards.heads()[rank]
         assert torch.equal(parts[-1][: shards.heads()[rank]], shards.own_head(flat[:head]))
     assert torch.equal(torch.cat(parts).sort().values, flat)
@@ -81,14 +84,14 @@ def jobs(tokenizer):
     top = replace(side, top_ids=np.stack([ids, (ids + 1) % tokenizer.pad], 1).astype(np.uint16))
     top.top_logprobs = np.log(np.concatenate([random, 0.9 - random / 1.01], 1)).astype(np.float16)
     # The other half of the sentences learns from "hypotheses", which stand behind the references in a batch.
-    told = replace(plain, data=replace(plain.data, reference=top, hypothesis=top, reference_share=0.5))
+    message = replace(plain, data=replace(plain.data, reference=top, hypothesis=top, reference_share=0.5))
     return {
         "plain": plain,
         "adam": replace(plain, config=replace(config, optimizer="adam", ema_decay=0.0), seed=2),
         # An epoch ends with a batch of one sentence, and some sentences are a batch of their own.
         "short": replace(plain, config=replace(config, batch_tokens=24), seed=3),
-        "weighted": replace(told, objective=replace(TEACHER, entropy_mode="weight_high")),
-        "consistent": replace(told, objective=replace(TEACHER, r_drop_weight=0.5, teacher_annealing=True)),
+        "weighted": replace(message, objective=replace(TEACHER, entropy_mode="weight_high")),
+        "consistent": replace(message, objective=replace(TEACHER, r_drop_weight=0.5, teacher_annealing=True)),
         "guided": replace(
             plain,
             objective=replace(REFERENCES, hidden_state_weight=0.5, attention_weight=0.5),
@@ -186,8 +189,8 @@ NAMES = ("plain", "adam", "short", "weighted", "consistent", "guided", "pruned",
 
 @pytest.mark.parametrize("name", NAMES)
 def test_two_processes_train_what_one_does(tmp_path, shared_tokenizer, together, name):
-    wanted = jobs(shared_tokenizer)[name]
-    best, alone = train(prepared(name, shared_tokenizer), wanted, improving(), tmp_path)
+    expected = jobs(shared_tokenizer)[name]
+    best, alone = train(prepared(name, shared_tokenizer), expected, improving(), tmp_path)
     both = json.loads((together / "found.json").read_text())[name]
     assert both.pop("processes") == 2
     assert both["updates"] == alone["updates"] == 6
@@ -249,7 +252,7 @@ def test_hardest_positions_of_all_shares(together):
     assert torch.equal(torch.load(together / "queue.pt"), queued(SINGLE_PROCESS))
 
 
-def test_checkpoints_do_not_tell_how_many_wrote_them(tmp_path, shared_tokenizer, together):
+def test_checkpoints_do_not_depend_on_how_many_wrote_them(tmp_path, shared_tokenizer, together):
     for name in ("plain", "guided"):
         train(prepared(name, shared_tokenizer), jobs(shared_tokenizer)[name], improving(), tmp_path / name)
         files = [safetensors.torch.load_file(place / name / CHECKPOINT) for place in (tmp_path, together)]

@@ -132,10 +132,10 @@ def test_going_on_makes_the_same(tmp_path, shared_tokenizer, heads):
         score = improving()
 
         def validate(network):
-            found = score(network)
-            if found["bleu"] == 2.0:
+            actual = score(network)
+            if actual["bleu"] == 2.0:
                 raise Cut
-            return found
+            return actual
 
         return validate
 
@@ -147,7 +147,7 @@ def test_going_on_makes_the_same(tmp_path, shared_tokenizer, heads):
     assert torch.equal(flat(whole), flat(again))
 
 
-def test_its_weight_is_the_same_beside_r_drop(shared_tokenizer):
+def test_its_weight_is_the_same_next_to_r_drop(shared_tokenizer):
     """Without dropout two passes say the same: what R-Drop averages changes nothing, nor may it halve the distance."""
     rows = data(shared_tokenizer)
     batch, targets = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])

@@ -19,19 +19,19 @@ def test_equals_torchs_muon(rows, columns):
     torch.manual_seed(1)
     stack = Stack(3, 2, rows, columns)
     flat = torch.randn(stack.end + 5)
-    theirs = [nn.Parameter(w.clone()) for w in stack.of(flat)]
+    reference = [nn.Parameter(w.clone()) for w in stack.of(flat)]
     momentum, before = torch.zeros_like(flat), flat.clone()
-    muon = torch.optim.Muon(theirs, lr=0.02, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    muon = torch.optim.Muon(reference, lr=0.02, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
     for update in range(400, 406):  # beyond the momentum's warm-up, which torch's does not have
         gradient = torch.randn(len(flat))
         muon_step(stack, flat, gradient.clone(), momentum, 0.02, update, torch.bfloat16)
-        for p, g in zip(theirs, stack.of(gradient), strict=True):
+        for p, g in zip(reference, stack.of(gradient), strict=True):
             p.grad = g.clone()
         muon.step()
-    for mine, other in zip(stack.of(flat), theirs, strict=True):
+    for own, other in zip(stack.of(flat), reference, strict=True):
         # bf16 is rounded in another order: a direction of the step may differ by its last bits.
-        torch.testing.assert_close(mine, other.detach(), atol=0.02, rtol=0)
-        assert (mine - other).norm() < 0.02 * (mine - stack.of(before)[0]).norm() + 0.02
+        torch.testing.assert_close(own, other.detach(), atol=0.02, rtol=0)
+        assert (own - other).norm() < 0.02 * (own - stack.of(before)[0]).norm() + 0.02
     assert torch.equal(flat[:3], before[:3]) and torch.equal(flat[stack.end :], before[stack.end :])
 
 
@@ -40,11 +40,11 @@ def test_equals_torchs_muon(rows, columns):
 def test_orthogonal_evens_out_the_singular_values(rows, columns, scale):
     torch.manual_seed(2)
     matrices = torch.randn(5, rows, columns) * scale
-    found = orthogonal(matrices)
-    values = torch.linalg.svdvals(found)
+    result = orthogonal(matrices)
+    values = torch.linalg.svdvals(result)
     assert values.max() < 1.3 and values.median() > 0.6
     u, _, v = torch.linalg.svd(matrices, full_matrices=False)
-    cosine = ((u @ v) * found).sum((1, 2)) / (u @ v).norm(dim=(1, 2)) / found.norm(dim=(1, 2))
+    cosine = ((u @ v) * result).sum((1, 2)) / (u @ v).norm(dim=(1, 2)) / result.norm(dim=(1, 2))
     assert cosine.min() > 0.85  # and it is the nearest such matrix, not just any
 
 
@@ -103,12 +103,12 @@ def test_learns_and_resumes_bit_by_bit(kind):
     assert train(straight, whole, 2, 40) < 0.3 * begin
     half = FlatOptimizer(first, config, torch.float32)
     train(first, half, 1, 20)
-    rest = FlatOptimizer(second, config, torch.float32)
-    rest.load_state({name: tensor.detach().clone() for name, tensor in half.state().items()}, 20)
-    train(second, rest, 21, 40)
+    remainder = FlatOptimizer(second, config, torch.float32)
+    remainder.load_state({name: tensor.detach().clone() for name, tensor in half.state().items()}, 20)
+    train(second, remainder, 21, 40)
     for name, tensor in whole.state().items():
-        assert torch.equal(tensor, rest.state()[name]), name
+        assert torch.equal(tensor, remainder.state()[name]), name
     averaged = Deep()
     load_flat(averaged, whole.master)
-    for mine, other in zip(averaged.parameters(), straight.parameters(), strict=True):
-        assert torch.equal(mine, other)
+    for own, other in zip(averaged.parameters(), straight.parameters(), strict=True):
+        assert torch.equal(own, other)

@@ -37,28 +37,28 @@ def steps(model: nn.Module, optimizer: FlatOptimizer, begin: int, end: int) -> l
 
 @pytest.mark.parametrize("clip", [10.0, 0.0])
 def test_equals_adamw_parameter_by_parameter(clip):
-    ours, theirs = network(), network()
+    ours, reference = network(), network()
     config = replace(CONFIG, max_grad_norm=clip)
     optimizer = FlatOptimizer(ours, config, FP32)
-    adam = torch.optim.AdamW(theirs.parameters(), betas=(0.9, 0.98), eps=1e-9, weight_decay=0.01)
-    average, norms = copy.deepcopy(theirs), []
+    adam = torch.optim.AdamW(reference.parameters(), betas=(0.9, 0.98), eps=1e-9, weight_decay=0.01)
+    average, norms = copy.deepcopy(reference), []
     for update in range(1, 9):
-        (loss(theirs, update) / 20).backward()
-        norms.append(float(nn.utils.clip_grad_norm_(theirs.parameters(), clip or float("inf"))))
+        (loss(reference, update) / 20).backward()
+        norms.append(float(nn.utils.clip_grad_norm_(reference.parameters(), clip or float("inf"))))
         adam.param_groups[0]["lr"] = learning_rate(config, update)
         adam.step()
         adam.zero_grad()
         decay = min(0.9, update / (10 + update))
-        for mean, parameter in zip(average.parameters(), theirs.parameters(), strict=True):
+        for mean, parameter in zip(average.parameters(), reference.parameters(), strict=True):
             mean.data = decay * mean.data + (1 - decay) * parameter.data
     assert steps(ours, optimizer, 1, 8) == pytest.approx(norms, rel=1e-4)
     assert max(norms) > 10 > min(norms)  # some are clipped, some are not
-    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(mine, other, atol=1e-5, rtol=1e-4)
+    for own, other in zip(ours.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(own, other, atol=1e-5, rtol=1e-4)
     averaged = network()
     load_flat(averaged, optimizer.average)
-    for mine, other in zip(averaged.parameters(), average.parameters(), strict=True):
-        torch.testing.assert_close(mine, other, atol=1e-5, rtol=1e-4)
+    for own, other in zip(averaged.parameters(), average.parameters(), strict=True):
+        torch.testing.assert_close(own, other, atol=1e-5, rtol=1e-4)
 
 
 def test_weights_of_a_model_that_learns_others_are_refused():
@@ -69,14 +69,14 @@ def test_weights_of_a_model_that_learns_others_are_refused():
 
 
 def test_the_average_remembers_as_long_when_it_is_taken_less_often():
-    model, wanted = network(), None
+    model, expected = network(), None
     optimizer = FlatOptimizer(model, replace(CONFIG, max_steps=400, ema_decay=0.99), FP32)
     for update in range(1, 201):
         steps(model, optimizer, update, update)
-        kept = min(0.99, update / (10 + update))
-        wanted = optimizer.master.detach() * (1 - kept) + (wanted * kept if wanted is not None else 0)
-    start = optimizer.average - wanted
-    assert float(start.norm() / wanted.norm()) < 0.02
+        remaining = min(0.99, update / (10 + update))
+        expected = optimizer.master.detach() * (1 - remaining) + (expected * remaining if expected is not None else 0)
+    start = optimizer.average - expected
+    assert float(start.norm() / expected.norm()) < 0.02
 
 
 def test_average_turned_off_is_the_weights():
@@ -117,16 +117,16 @@ def test_state_round_trip_goes_on_bit_by_bit():
     half = FlatOptimizer(first, CONFIG, FP32)
     steps(first, half, 1, 6)
     state = {name: tensor.detach().clone() for name, tensor in half.state().items()}
-    rest = FlatOptimizer(second, CONFIG, FP32)
-    rest.load_state(state, 6)
-    steps(second, rest, 7, 10)
+    remainder = FlatOptimizer(second, CONFIG, FP32)
+    remainder.load_state(state, 6)
+    steps(second, remainder, 7, 10)
     for name, tensor in whole.state().items():
-        assert torch.equal(tensor, rest.state()[name]), name
+        assert torch.equal(tensor, remainder.state()[name]), name
     for a, b in zip(straight.parameters(), second.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
-def test_state_before_the_first_update_can_be_kept():
+def test_state_before_the_first_update_can_be_preserved():
     model = network()
     state = FlatOptimizer(model, CONFIG, FP32).state()
     assert {name: tensor.numel() for name, tensor in state.items()} == dict.fromkeys(state, len(state["master"]))

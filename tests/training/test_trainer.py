@@ -33,12 +33,12 @@ def test_loss_goes_down(tmp_path, shared_tokenizer):
 
 
 def test_same_seed_same_weights(tmp_path, shared_tokenizer):
-    found = [
+    actual = [
         weights(train(model(shared_tokenizer), job(shared_tokenizer, seed=seed), improving(), tmp_path / name)[0])
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     ]
-    assert torch.equal(found[0], found[1])
-    assert not torch.equal(found[0], found[2])
+    assert torch.equal(actual[0], actual[1])
+    assert not torch.equal(actual[0], actual[2])
 
 
 class Interruption(Exception):
@@ -99,7 +99,7 @@ def test_killed_training_makes_the_same_weights(tmp_path, shared_tokenizer):
     assert torch.equal(weights(straight), weights(resumed))
 
 
-def test_best_checkpoint_is_kept(tmp_path, shared_tokenizer):
+def test_best_checkpoint_is_preserved(tmp_path, shared_tokenizer):
     seen = []
 
     def validate(network):
@@ -144,21 +144,21 @@ def test_word_labels_of_a_teacher_are_learnt(tmp_path, shared_tokenizer):
     import numpy as np
 
     config = TrainingConfig(**vars(CONFIG) | {"max_steps": 60, "eval_steps": 20, "dropout": 0.0})
-    made = job(shared_tokenizer, config)
-    side = made.data.reference
+    instance = job(shared_tokenizer, config)
+    side = instance.data.reference
     side.top_ids = np.stack([side.tokens.flat, (side.tokens.flat + 1) % shared_tokenizer.pad], 1).astype(np.uint16)
     side.top_logprobs = np.log(np.array([[0.7, 0.2]])).repeat(len(side.tokens.flat), 0).astype(np.float16)
-    made.objective = ObjectiveConfig(kd_weight=1.0, ce_weight=0.0, reference_fraction=1.0)
-    _, result = train(model(shared_tokenizer), made, improving(), tmp_path)
+    instance.objective = ObjectiveConfig(kd_weight=1.0, ce_weight=0.0, reference_fraction=1.0)
+    _, result = train(model(shared_tokenizer), instance, improving(), tmp_path)
     losses = [line["distillation_loss"] for line in result["log"]]
     assert losses[-1] < 0.6 * losses[0] and losses[-1] > 0
 
 
-def test_nothing_to_train_on_is_told(tmp_path, shared_tokenizer):
-    made = job(shared_tokenizer)
-    made.data.reference.usable[:] = False
+def test_nothing_to_train_on_is_reported(tmp_path, shared_tokenizer):
+    instance = job(shared_tokenizer)
+    instance.data.reference.usable[:] = False
     with pytest.raises(UserError, match="no sentence"):
-        train(model(shared_tokenizer), made, improving(), tmp_path)
+        train(model(shared_tokenizer), instance, improving(), tmp_path)
 
 
 def test_clear_removes_checkpoints_and_nothing_else(tmp_path, shared_tokenizer):

@@ -77,8 +77,8 @@ def read(*paths: Path) -> list[tuple[str, str]]:
 def test_t50_compressed_corpora(tmp_path, ending, pack):
     for side, text in (("en", b"A small editor.\nA house.\n"), ("it", b"Un piccolo editor.\nUna casa.\n")):
         (tmp_path / f"z.{side}{ending}").write_bytes(pack(text))
-    found = read(tmp_path / f"z.en{ending}", tmp_path / f"z.it{ending}")
-    assert found == [("A small editor.", "Un piccolo editor."), ("A house.", "Una casa.")]
+    result = read(tmp_path / f"z.en{ending}", tmp_path / f"z.it{ending}")
+    assert result == [("A small editor.", "Un piccolo editor."), ("A house.", "Una casa.")]
 
 
 def test_t51_blank_lines_and_the_name_json(tmp_path):
@@ -157,9 +157,9 @@ def test_t79_only_the_rows_of_the_missing_class_take_their_labels():
     ]
     folds.append((np.r_[0:75, 100:150], np.r_[75:100]))
     with pytest.warns(UserWarning, match="saw no row of 0, 2: 100 rows"):
-        found, classes = crossfitted(GaussianNB(), X, y, folds)
-    assert (found[np.r_[0:50, 100:150]].max(axis=1) == 1).all() and (found.argmax(axis=1) == y).mean() > 0.95
-    assert found[50:100].max(axis=1).min() < 1 and classes.tolist() == [0, 1, 2]
+        result, classes = crossfitted(GaussianNB(), X, y, folds)
+    assert (result[np.r_[0:50, 100:150]].max(axis=1) == 1).all() and (result.argmax(axis=1) == y).mean() > 0.95
+    assert result[50:100].max(axis=1).min() < 1 and classes.tolist() == [0, 1, 2]
 
 
 def test_t79_no_warning_where_every_fold_has_all_classes():
@@ -215,15 +215,15 @@ def test_t82_too_few_pieces_for_the_characters(tmp_path, model_type):
         tokenizers.train(*sides, replace(config, vocab_size=needed - 1), tmp_path / "less", 1)
 
 
-def test_c1_lower_bounds_are_the_versions_without_known_holes():
+def test_c1_lower_bounds_are_the_versions_without_recognized_holes():
     bounds = lowest(["train", "serve", "classify", "onnx", "ray", "huggingface"])
-    wanted = {
+    expected = {
         "ctranslate2": (4, 8, 2), "lxml": (6, 1), "onnx": (1, 21), "pyarrow": (23, 0, 1),
         "python-multipart": (0, 0, 31),
         "ray": (2, 54),
         "sentencepiece": (0, 2, 1), "skops": (0, 13), "starlette": (1, 3, 1), "transformers": (5, 10, 1),
     }  # fmt: skip
-    for name, version in wanted.items():
+    for name, version in expected.items():
         assert tuple(map(int, bounds[name].split("."))) >= version, name
     assert "lz4" not in bounds
 

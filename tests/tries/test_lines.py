@@ -34,7 +34,7 @@ def command(capsysbinary, monkeypatch, exported_model):
     return run
 
 
-def test_t08_symbols_are_kept(translator):
+def test_t08_symbols_are_preserved(translator):
     translations = translator.translate(["🎉 ban der ✓", "• ban der → fith ban", "ban der 👍"])
     assert translations[0].startswith("🎉 ") and translations[0].endswith(" ✓")
     assert translations[1].startswith("• ") and translations[1].count("→") == 1

@@ -26,7 +26,7 @@ def test_t26_attributes_without_quotes():
 
 
 def test_t27_the_language_of_a_page():
-    model = TranslateWithAttention(upper, lambda texts, said: [[] for _ in texts], languages=("en", "he"))
+    model = TranslateWithAttention(upper, lambda texts, output: [[] for _ in texts], languages=("en", "he"))
     assert translate_html('<html lang="en"><p>x</p>', model) == '<html dir="rtl" lang="he"><p>X</p>'
 
 
@@ -51,8 +51,8 @@ def test_t31_toml_head():
 
 def test_t33_directives_in_colons():
     text = ":::note\n\nRead.\n\n:::\n\n:::warning Be careful\n\n:::\n\n:::tip[A good idea]\nUse.\n:::\n"
-    made = ":::note\n\nREAD.\n\n:::\n\n:::warning BE CAREFUL\n\n:::\n\n:::tip[A GOOD IDEA]\nUSE.\n:::\n"
-    assert translate_markdown(text, upper) == made
+    instance = ":::note\n\nREAD.\n\n:::\n\n:::warning BE CAREFUL\n\n:::\n\n:::tip[A GOOD IDEA]\nUSE.\n:::\n"
+    assert translate_markdown(text, upper) == instance
 
 
 def test_t36_shortcodes():
@@ -73,8 +73,8 @@ def test_t37_imports_exports_and_expressions():
 
 def test_n10_fragments_of_mdx():
     text = "<>\nSome text\n</>\n\nAn <>inner one</> and `<>`.\n\n```\n<>\n```\n"
-    made = translate_document(text.encode(), "a.mdx", upper).decode()
-    assert made == text.replace("Some text", "SOME TEXT").replace("An <>inner one</> and", "AN <>INNER ONE</> AND")
+    instance = translate_document(text.encode(), "a.mdx", upper).decode()
+    assert instance == text.replace("Some text", "SOME TEXT").replace("An <>inner one</> and", "AN <>INNER ONE</> AND")
     assert translate_document(text.encode(), "a.mdx", list).decode() == text
 
 

@@ -41,25 +41,27 @@ def test_t61_models_that_take_no_max_tokens(endpoint):
             return 400, {"error": {"message": message, "param": "max_tokens", "code": "unsupported_parameter"}}
         return 200, {"choices": [{"message": {"content": "ciao"}, "finish_reason": "stop"}]}
 
-    endpoint.answer = newer
+    endpoint.response = newer
     assert language_model(endpoint).translate(["hello"]) == ["ciao"]
-    assert endpoint.asked[-1][1]["max_completion_tokens"] == 512
+    assert endpoint.requests[-1][1]["max_completion_tokens"] == 512
 
 
 def test_t63_thoughts_without_their_beginning(endpoint):
     content = "The user wants a translation. First I think of words.\n</think>\n\nL'auto rossa"
-    endpoint.answer = lambda path, body: (200, {"choices": [{"message": {"content": content}}]})
+    endpoint.response = lambda path, body: (200, {"choices": [{"message": {"content": content}}]})
     assert language_model(endpoint).translate(["The red car"]) == ["L'auto rossa"]
 
 
-def test_t67_a_program_that_says_something_at_its_start():
+def test_t67_a_program_that_states_something_at_its_start():
     code = "import sys; print('Loading model ...'); print(sys.stdin.read().upper(), end='')"
     facts = {"kind": "command", "name": "banner", "command": shlex.join([sys.executable, "-c", code])}
     with pytest.raises(UserError, match=r"4 lines for 3 input lines \(at every start 'Loading model"):
         check_teacher(facts)
 
 
-def test_t76_a_run_s_directories_say_in_transformers_what_the_exports_say(trained_model, shared_tokenizer, tmp_path):
+def test_t76_a_run_s_directories_state_in_transformers_what_the_exports_state(
+    trained_model, shared_tokenizer, tmp_path
+):
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     model = load_marian(trained_model)
@@ -71,8 +73,8 @@ def test_t76_a_run_s_directories_say_in_transformers_what_the_exports_say(traine
     assert loaded.generation_config.num_beams == 4 and loaded.generation_config.max_length == 64
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "student")
     with torch.inference_mode():
-        said = [loaded.generate(**tokenizer([text], return_tensors="pt")) for text in sources]
-    texts = [tokenizer.decode(ids[0], skip_special_tokens=True) for ids in said]
+        output = [loaded.generate(**tokenizer([text], return_tensors="pt")) for text in sources]
+    texts = [tokenizer.decode(ids[0], skip_special_tokens=True) for ids in output]
     expected = Translator(tmp_path / "export").translate(sources)
     assert sum(a == b for a, b in zip(texts, expected, strict=True)) >= len(sources) - 1
 

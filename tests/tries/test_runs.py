@@ -40,14 +40,14 @@ TEXTS = ["--corpus.train", "[texts/text.en,texts/text.it]"]
 
 def test_d1_a_corpus_directory_of_ones_own_is_not_emptied(project):
     (project / "texts").rename(project / "corpus")
-    told = refusal("--run_dir", ".", "--corpus.train", "[corpus/text.en,corpus/text.it]")
-    assert "corpus/text.en is in ." in told and "choose another run_dir" in told
+    report_text = refusal("--run_dir", ".", "--corpus.train", "[corpus/text.en,corpus/text.it]")
+    assert "corpus/text.en is in ." in report_text and "choose another run_dir" in report_text
 
 
 def test_d1_a_teacher_in_the_runs_own_directory_is_not_emptied(project, trained_model):
     shutil.copytree(trained_model, project / "teacher")
-    told = refusal("--run_dir", ".", "--teacher.path", "teacher", "--tokenizer.path", "teacher")
-    assert "teacher" in told and "choose another run_dir" in told
+    report_text = refusal("--run_dir", ".", "--teacher.path", "teacher", "--tokenizer.path", "teacher")
+    assert "teacher" in report_text and "choose another run_dir" in report_text
 
 
 @pytest.mark.parametrize("run_dir", ["", " "])
@@ -91,8 +91,8 @@ def test_d2_d5_refused_values_leave_all_as_it_was(project, flags):
 
 
 def test_k2_a_teacher_of_other_pieces_is_refused_at_once(project, trained_model):
-    told = refusal("--run_dir", "place", "--labels.top_k", "8", "--teacher.path", str(trained_model))
-    assert "labels.top_k is 8" in told and f"set tokenizer.path to {trained_model}" in told
+    report_text = refusal("--run_dir", "place", "--labels.top_k", "8", "--teacher.path", str(trained_model))
+    assert "labels.top_k is 8" in report_text and f"set tokenizer.path to {trained_model}" in report_text
     own = ["--teacher.path", str(trained_model), "--tokenizer.path", str(trained_model)]
     preflight.check(loading.load([*TEXTS, *own, "--student.initialization", "random"]), exporting=False)
 
@@ -129,7 +129,7 @@ def test_w2_an_older_report_is_not_taken_for_todays(project):
 
 
 @pytest.mark.parametrize("name", ["nosuch/model", "no such name", "a--b"])
-def test_a_hub_name_that_cannot_be_reached_is_refused_before_anything_is_written(project, name):
+def test_a_hub_name_without_a_network_is_refused_before_anything_is_written(project, name):
     assert name in refusal("--run_dir", "place", "--teacher.path", name)
 
 

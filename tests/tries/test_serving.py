@@ -28,18 +28,18 @@ def client(model):
 
 
 def test_t57_a_text_in_the_target_language_comes_back(client):
-    answer = client.post("/translate", q=ITALIAN, source="auto", target="it").json()
-    assert answer["translatedText"] == ITALIAN and answer["detectedLanguage"]["language"] == "it"
+    response = client.post("/translate", q=ITALIAN, source="auto", target="it").json()
+    assert response["translatedText"] == ITALIAN and response["detectedLanguage"]["language"] == "it"
     german = client.post("/translate", q="Das ist ein kleines Programm für Texte.", source="auto", target="it")
     assert german.status_code == 400 and german.json() == {"error": "German (de) is not supported"}
 
 
 def test_w3_digits_come_back(exported_model):
-    answer = Client(f"de-fr={exported_model}").post("/translate", q="12345", source="auto", target="fr")
-    assert answer.status_code == 200 and answer.json()["translatedText"] == "12345"
+    response = Client(f"de-fr={exported_model}").post("/translate", q="12345", source="auto", target="fr")
+    assert response.status_code == 200 and response.json()["translatedText"] == "12345"
 
 
-def test_w9_a_flipped_bit_of_the_weights_is_told(model, tmp_path):
+def test_w9_a_flipped_bit_of_the_weights_is_reported(model, tmp_path):
     place = shutil.copytree(model, tmp_path / "model")
     weights = bytearray((place / "model.bin").read_bytes())
     weights[-1000] ^= 4
@@ -58,8 +58,8 @@ def test_c3_a_cut_file_is_one_line(model, tmp_path, name):
 
 
 def test_c6_a_form_of_many_fields(client):
-    answer = client(("POST", "/translate", {"data": {f"a{i}": "1" for i in range(1001)}}))
-    assert answer.status_code == 400 and "error" in answer.json()
+    response = client(("POST", "/translate", {"data": {f"a{i}": "1" for i in range(1001)}}))
+    assert response.status_code == 400 and "error" in response.json()
 
 
 def test_s3_an_empty_secret_opens_nothing(model, monkeypatch):
@@ -70,8 +70,8 @@ def test_s3_an_empty_secret_opens_nothing(model, monkeypatch):
 
 def test_s5_no_foreign_host_in_links(client):
     upload = {"data": {"source": "en", "target": "it"}, "files": {"file": ("a.txt", SENTENCE)}}
-    answer = client(("POST", "/translate_file", upload | {"headers": {"host": "evil.example"}}))
-    assert answer.json()["translatedFileUrl"].startswith("/download_file/")
+    response = client(("POST", "/translate_file", upload | {"headers": {"host": "evil.example"}}))
+    assert response.json()["translatedFileUrl"].startswith("/download_file/")
 
 
 def test_k5_runs_of_one_name(model, tmp_path):
@@ -88,5 +88,5 @@ def test_k7_names_in_other_scripts(client):
 
 
 def test_w10_code_stays(client):
-    answer = client.post("/translate", q="ban `ls -l` der.", source="en", target="it").json()
-    assert "`ls -l`" in answer["translatedText"]
+    response = client.post("/translate", q="ban `ls -l` der.", source="en", target="it").json()
+    assert "`ls -l`" in response["translatedText"]

@@ -51,7 +51,7 @@ def test_t05_times_written_a_little_otherwise():
     assert "line 6" in model.translate.report.lines()[0]
 
 
-def test_t06_the_dash_of_a_speaker():
+def test_t06_the_dash_of_a_dialog():
     model = Model()
     text = "1\n00:00:01,000 --> 00:00:02,500\n- Where is it?\n– <b>Here</b>!\n-There.\n"
     assert model.document(text, "a.srt") == text.split("- W")[0] + "- WHERE IS IT?\n– <b>HERE</b>!\n-THERE.\n"
@@ -62,22 +62,22 @@ def test_t13_webvtt_with_everything():
     text = "WEBVTT - A film\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:9\n\nNOTE a note\nof two lines\n\n"
     text += "STYLE\n::cue(b) {}\n\n"
     text += "intro\n00:01.000 --> 00:03.000 line:90%\n<v Anna Smith>Where &amp; <b.loud>how</b>?</v>\n"
-    made = Model().document(text, "a.vtt")
-    assert made == text.replace("Where", "WHERE").replace("how<", "HOW<")
+    instance = Model().document(text, "a.vtt")
+    assert instance == text.replace("Where", "WHERE").replace("how<", "HOW<")
 
 
 @pytest.mark.parametrize("separator", ["\x85", "\u2028", "\x0b", "\x0c"])
 def test_t14_a_line_separator_inside_a_message(separator):
-    made = Model().document(f'{HEAD}msgid "One.{separator}Two."\nmsgstr ""\n\nmsgid "Save."\nmsgstr ""\n', "a.po")
-    assert 'msgstr "SAVE."' in made and "TWO." in made
+    instance = Model().document(f'{HEAD}msgid "One.{separator}Two."\nmsgstr ""\n\nmsgid "Save."\nmsgstr ""\n', "a.po")
+    assert 'msgstr "SAVE."' in instance and "TWO." in instance
 
 
 @pytest.mark.skipif(not shutil.which("msgfmt"), reason="needs gettext")
 def test_t16_printf_directives(tmp_path):
     text = '#, c-format\nmsgid "Press %-*.*s or % d, %\'d, %I64d and %<PRIu64>."\nmsgstr ""\n'
-    made = Model().document(HEAD + text, "a.po")
-    assert "PRESS %-*.*s OR % d, %'d, %I64d AND %<PRIu64>." in made
-    (tmp_path / "a.po").write_text(made)
+    instance = Model().document(HEAD + text, "a.po")
+    assert "PRESS %-*.*s OR % d, %'d, %I64d AND %<PRIu64>." in instance
+    (tmp_path / "a.po").write_text(instance)
     assert subprocess.run(["msgfmt", "-c", "-o", "/dev/null", tmp_path / "a.po"], check=False).returncode == 0
     hostile = translate_document((HEAD + text).encode(), "a.po", lambda texts: [f"{t} 5% d" for t in texts])
     assert hostile.decode() == HEAD + text
@@ -92,14 +92,14 @@ def test_t19_an_expression_of_any_length():
 
 
 def test_t21_branches_of_icu():
-    made = Model().document('{"a": "You have {count, plural, one {# file} other {# files}} now"}', "a.json")
-    assert json.loads(made) == {"a": "YOU HAVE {count, plural, one {# FILE} other {# FILES}} NOW"}
+    instance = Model().document('{"a": "You have {count, plural, one {# file} other {# files}} now"}', "a.json")
+    assert json.loads(instance) == {"a": "YOU HAVE {count, plural, one {# FILE} other {# FILES}} NOW"}
 
 
 def test_t22_br_ends_a_sentence():
     model = Model()
-    made = model.document('{"a": "Delete <b>__count__</b> people?<br>This cannot be undone"}', "a.json")
-    assert json.loads(made) == {"a": "DELETE <b>__count__</b> PEOPLE?<br>THIS CANNOT BE UNDONE"}
+    instance = model.document('{"a": "Delete <b>__count__</b> people?<br>This cannot be undone"}', "a.json")
+    assert json.loads(instance) == {"a": "DELETE <b>__count__</b> PEOPLE?<br>THIS CANNOT BE UNDONE"}
     assert "This cannot be undone" in model.texts
     assert "DELETE IT?<br>THIS" in Model().document(f'{HEAD}msgid "Delete it?<br>This"\nmsgstr ""\n', "a.po")
 
@@ -117,8 +117,8 @@ def test_placeholders_of_many_tools():
     text = (
         ":count of :name by #{user} and @{host}, $1, %{n}, %<x>s, {{name}}, $t(a.b), @:c.d, __e__, ${F}, <0>it</0> %1"
     )
-    made = json.loads(Model().document(json.dumps({"a": text}), "a.json"))["a"]
-    assert count_placeholders(made, PROGRAM) == count_placeholders(text, PROGRAM) and made == text.replace(
+    instance = json.loads(Model().document(json.dumps({"a": text}), "a.json"))["a"]
+    assert count_placeholders(instance, PROGRAM) == count_placeholders(text, PROGRAM) and instance == text.replace(
         " of ", " OF "
     ).replace(" by ", " BY ").replace(" and ", " AND ").replace(">it<", ">IT<")
 
@@ -133,15 +133,15 @@ def test_n28_placeholders_are_not_cut(name):
         lambda texts: [t.lower() for t in texts],
     ):
         assert name in json.loads(translate_document(json.dumps({"a": text}).encode(), "a.json", model))["a"]
-        made = translate_document(f'{HEAD}msgid "{text}"\nmsgstr ""\n'.encode(), "a.po", model).decode()
-        assert name in made.rsplit("msgstr ", 1)[1]
+        instance = translate_document(f'{HEAD}msgid "{text}"\nmsgstr ""\n'.encode(), "a.po", model).decode()
+        assert name in instance.rsplit("msgstr ", 1)[1]
 
 
 def test_n05_entities_in_strings():
     model = Model()
     text = "Don&#39;t &amp; won&#39;t&nbsp;stop &lt;now&gt; &copy; 2024"
-    made = json.loads(model.document(json.dumps({"a": text, "b": "It&rsquo;s 5 o'clock"}), "a.json"))
-    assert made["a"] == "DON&#39;T &amp; WON&#39;T&nbsp;STOP &lt;NOW&gt; &copy; 2024"
+    instance = json.loads(model.document(json.dumps({"a": text, "b": "It&rsquo;s 5 o'clock"}), "a.json"))
+    assert instance["a"] == "DON&#39;T &amp; WON&#39;T&nbsp;STOP &lt;NOW&gt; &copy; 2024"
     assert not any("#39" in text for text in model.texts) and any("Don't" in text for text in model.texts)
     same = json.dumps({"a": text, "b": "It&rsquo;s 5 o'clock"}).encode()
     assert translate_document(same, "a.json", list) == same
@@ -150,22 +150,22 @@ def test_n05_entities_in_strings():
 def test_n01_ruby_is_not_one_word():
     model = Model()
     text = "WEBVTT\n\n00:01.000 --> 00:02.000\nA <ruby>base<rt>above</rt></ruby> is\n"
-    made = model.document(text, "a.vtt")
-    assert made == text.replace("A <", "A <").replace("base", "BASE").replace("is\n", "IS\n")
+    instance = model.document(text, "a.vtt")
+    assert instance == text.replace("A <", "A <").replace("base", "BASE").replace("is\n", "IS\n")
     assert model.translate.report.left == 1 and not any("above" in text for text in model.texts)
 
 
 def test_n02_comments_and_drawings_of_ass():
     head = "[Events]\nFormat: Layer, Text\n"
     text = head + "dialogue: 0,{\\p1}m 0 0 l 1 1{\\p0}Text after\nDialogue: 0,{a comment}Real {b} text\n"
-    made = Model().document(text, "a.ass")
-    assert made == text.replace("Text after", "TEXT AFTER").replace("Real", "REAL").replace("} text", "} TEXT")
+    instance = Model().document(text, "a.ass")
+    assert instance == text.replace("Text after", "TEXT AFTER").replace("Real", "REAL").replace("} text", "} TEXT")
 
 
 def test_n03_escapes_that_gettext_knows():
     text = 'msgid "one \\x41 \\101 \\a \\\\x41 \\033[1mb \\xc3\\xa9"\nmsgstr ""\n\nmsgid"x y"\nmsgstr""\n'
-    made = Model().document(HEAD + text, "a.po")
-    assert 'msgstr "ONE A A \\a \\\\x41 \\033[1mB É"' in made and 'msgstr "X Y"' in made
+    instance = Model().document(HEAD + text, "a.po")
+    assert 'msgstr "ONE A A \\a \\\\x41 \\033[1mB É"' in instance and 'msgstr "X Y"' in instance
     with pytest.raises(UserError, match="line 1 has a string without its end"):
         Model().document('msgid "unterminated\nmsgstr ""\n', "a.po")
 
@@ -182,8 +182,8 @@ def test_n30_control_characters_stay(control, name):
 
 def test_n06_and_n08_credits_slashes_and_spaces():
     model = Model()
-    made = model.document(f'{HEAD}msgid "translator-credits"\nmsgstr ""\n\nmsgid "Save"\nmsgstr ""\n', "a.po")
-    assert 'msgid "translator-credits"\nmsgstr ""' in made and 'msgstr "SAVE"' in made
+    instance = model.document(f'{HEAD}msgid "translator-credits"\nmsgstr ""\n\nmsgid "Save"\nmsgstr ""\n', "a.po")
+    assert 'msgid "translator-credits"\nmsgstr ""' in instance and 'msgstr "SAVE"' in instance
     assert model.translate.report.left == 1
     assert Model().document('{"a": "one\\/two and three"}', "a.json") == '{"a": "ONE\\/TWO AND THREE"}'
     head = "WEBVTT\n\n00:01.000 --> 00:02.000\n"

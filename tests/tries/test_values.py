@@ -105,7 +105,7 @@ def test_c8_and_w11_a_number_out_of_bounds_is_refused_with_its_key(key, value):
 def test_w11_below_zero_is_refused(key):
     from distilmt.config import RunConfig, fields
 
-    name = next(known for known in fields.bounds_of(RunConfig) if known.endswith(key))
+    name = next(recognized for recognized in fields.bounds_of(RunConfig) if recognized.endswith(key))
     assert name in refused(f"--{name}=-1")
 
 
@@ -120,7 +120,7 @@ def test_w8_a_block_that_stands_twice_is_refused(tmp_path):
     assert "'corpus' occurs twice, in lines 1 and 3" in refused(str(tmp_path / "run.yaml"))
 
 
-def test_top_k_above_the_vocabulary_is_known_before_work(tmp_path, capsys):
+def test_top_k_above_the_vocabulary_is_recognized_before_work(tmp_path, capsys):
     path = config_of(tmp_path, tokenizer={"vocab_size": 100})
     assert cli.main(["prepare", str(path), "--labels.top_k", "100", "--quiet"]) == 2
     line = capsys.readouterr().err

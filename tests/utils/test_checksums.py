@@ -66,7 +66,7 @@ CHANGES = (
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(FILES), change=CHANGES)
-def test_a_damaged_file_is_told_or_does_no_harm(model, damaged, name, change):
+def test_a_damaged_file_is_reported_or_does_no_harm(model, damaged, name, change):
     expected = Translator(model, threads=1).translate([SENTENCE])
     place = damaged(name, change)
     for read in (

@@ -14,10 +14,10 @@ class Loader:
     """Stands for the system's loader, which finds some libraries."""
 
     def __init__(self, there: set[str]) -> None:
-        self.there, self.asked = there, []
+        self.there, self.requests = there, []
 
     def __call__(self, name: str, mode: int = 0) -> object:
-        self.asked.append(name)
+        self.requests.append(name)
         if name not in self.there:
             raise OSError(f"{name}: cannot open shared object file")
         return object()
@@ -41,15 +41,15 @@ class TestLoadsCublas:
         loader = Loader({str(place)})
         monkeypatch.setattr(ctypes, "CDLL", loader)
         assert hardware.loads_cublas()
-        assert loader.asked == ["libcublas.so.12", str(place)]
+        assert loader.requests == ["libcublas.so.12", str(place)]
 
 
 class TestBestDevice:
-    @pytest.mark.parametrize(("gpus", "cublas", "wanted"), [(0, True, "cpu"), (1, True, "cuda"), (1, False, "cpu")])
-    def test_gpu_only_where_ctranslate2_can_use_it(self, monkeypatch, messages, gpus, cublas, wanted):
+    @pytest.mark.parametrize(("gpus", "cublas", "expected"), [(0, True, "cpu"), (1, True, "cuda"), (1, False, "cpu")])
+    def test_gpu_only_where_ctranslate2_can_use_it(self, monkeypatch, messages, gpus, cublas, expected):
         monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: gpus)
         monkeypatch.setattr(device, "loads_cublas", lambda: cublas)
-        assert device.best_device() == wanted
+        assert device.best_device() == expected
         assert bool(messages) == (gpus > 0 and not cublas)
 
 
@@ -73,6 +73,6 @@ def test_free_cores_are_what_others_leave(monkeypatch, before, after, free):
     assert hardware.free_cores(0) == free
 
 
-def test_all_cores_are_free_where_the_system_does_not_tell(monkeypatch):
+def test_all_cores_are_free_where_the_system_does_not_report(monkeypatch):
     monkeypatch.setattr(hardware, "idle_ticks", list)
     assert hardware.free_cores(0) == hardware.cores()

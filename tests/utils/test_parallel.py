@@ -13,7 +13,7 @@ from distilmt.utils.hardware import cores
 from distilmt.utils.parallel import run_in_processes
 
 
-def tell_cores(path):
+def report_cores(path):
     path.write_text(f"{os.getpid()} {cores()} {os.environ['OMP_NUM_THREADS']}")
 
 
@@ -40,22 +40,22 @@ def wait_and_clean_up(path):
 @pytest.mark.usefixtures("two_cores")
 def test_every_item_has_a_process_on_its_share_of_the_cores(tmp_path):
     paths = [tmp_path / str(number) for number in range(3)]
-    assert sorted(run_in_processes(tell_cores, paths, jobs=2)) == paths
-    told = [path.read_text().split() for path in paths]
-    assert len({process for process, _, _ in told} | {str(os.getpid())}) == 4
-    assert all(int(mine) == int(threads) in (cores() // 2, cores() - cores() // 2) for _, mine, threads in told)
+    assert sorted(run_in_processes(report_cores, paths, jobs=2)) == paths
+    message = [path.read_text().split() for path in paths]
+    assert len({process for process, _, _ in message} | {str(os.getpid())}) == 4
+    assert all(int(own) == int(threads) in (cores() // 2, cores() - cores() // 2) for _, own, threads in message)
 
 
 @pytest.mark.parametrize(
-    ("work", "error", "told"),
+    ("work", "error", "message"),
     [
         (refuse, UserError, "^one is refused$"),
         (fail, RuntimeError, "ValueError: no such number: one"),
         (run_out_of_memory, RuntimeError, "status -9"),
     ],
 )
-def test_errors_come_through(tmp_path, work, error, told):
-    with pytest.raises(error, match=told):
+def test_errors_come_through(tmp_path, work, error, message):
+    with pytest.raises(error, match=message):
         list(run_in_processes(work, [tmp_path / "one"], jobs=1))
 
 

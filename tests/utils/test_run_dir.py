@@ -90,7 +90,7 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
     assert run_dir.read_json(tmp_path / "a.json") == {"old": 1}
 
 
-def test_reading_json_tells_what_is_wrong(tmp_path):
+def test_reading_json_reports_what_is_wrong(tmp_path):
     with pytest.raises(UserError, match="is missing"):
         run_dir.read_json(tmp_path / "a.json")
     (tmp_path / "a.json").write_text("{")
@@ -200,7 +200,7 @@ def test_heartbeat_keeps_the_clock_of_a_killed_step(tmp_path, monkeypatch):
     assert threading.active_count() <= threads
 
 
-def test_a_damaged_record_is_told(tmp_path):
+def test_a_damaged_record_is_reported(tmp_path):
     step_directory.run_step(tmp_path / "s", {}, {}, Work())
     for text in ("{", "[]", '{"name": 1}'):
         (tmp_path / "s" / "step.json").write_text(text)

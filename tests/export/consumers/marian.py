@@ -5,5 +5,5 @@ import sys
 from pymarian import Translator
 
 translator = Translator(" ".join(sys.argv[1:]))
-said = translator.translate(sys.stdin.read().splitlines())
-print("\n".join(said))
+output = translator.translate(sys.stdin.read().splitlines())
+print("\n".join(output))

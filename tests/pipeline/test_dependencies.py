@@ -17,10 +17,13 @@ from distilmt.config.effects import keys_of
 from distilmt.config.renamed import former
 from distilmt.pipeline import dependencies, runner
 from distilmt.pipeline.backups import backup_directories
+from distilmt.pipeline.settings import flat, settings_of
+from distilmt.pipeline.step import RUN_STEPS, Step, step_named
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import StepRecord, read_json, read_step, write_json
 
 KEYS = keys_of(RunConfig)
+REPORT = ("report.json", "report.html")
 # Where the files are what counts; and the place of the run itself.
 _BY_CONTENT = {"run_dir", *(f"corpus.{key}" for key in ("train", "valid", "test", "monolingual", "dataset", "sources"))}
 # Whether these were felt depends on what was computed: at most the steps named are redone.
@@ -68,27 +71,27 @@ def owner(name: str) -> tuple[type, Any]:
 def changed(config: RunConfig, name: str) -> RunConfig:
     if name.endswith(".architecture"):
         raise UserError("the int8 exports of the toy run are of Marian models")
-    value = dependencies.flat(config)[name]
+    value = flat(config)[name]
     return replaced(config, name, other_value(name, *owner(name), value))
 
 
 def expected(config: RunConfig, name: str) -> set[str]:
     """Steps that metadata says are redone, and those that read them."""
-    values, key = dependencies.flat(changed(config, name)), KEYS[name]
-    direct = set(key.steps & set(runner.STEPS)) if key.matters(values) and not key.resumed else set()
+    values, key = flat(changed(config, name)), KEYS[name]
+    direct = set(key.steps & set(RUN_STEPS)) if key.matters(values) and not key.resumed else set()
     if name in _UNREAD:
         return direct
     redone = set(direct)
     if "selection" in key.steps and changed(config, name).labels.selects:
         redone |= {"selection", "student"}
-    for step in runner.STEPS:
-        redone |= {step} if set(runner._READS[step]) & redone else set()
+    for name in RUN_STEPS:
+        redone |= {name} if set(step_named(name).inputs(config)) & redone else set()
     return redone
 
 
 def _copy_records(finished_run: Path, root: Path) -> None:
     """What a decision is taken from: records and logs; a stand-in of a few bytes for each model and shard."""
-    for step in runner.STEPS:
+    for step in RUN_STEPS:
         (root / step).mkdir(parents=True)
         for name in ("step.json", "log.json"):
             if (finished_run / step / name).exists():
@@ -96,7 +99,7 @@ def _copy_records(finished_run: Path, root: Path) -> None:
         (root / step / "model.safetensors").write_text(step)
         record = read_json(root / step / "step.json")
         write_json(root / step / "step.json", record | {"files": {}})  # checksums would be those of the real files
-    for name in runner.REPORT:
+    for name in REPORT:
         (root / name).write_text("finished")
 
 
@@ -104,25 +107,23 @@ def _copy_records(finished_run: Path, root: Path) -> None:
 def run(finished_run, tmp_path, monkeypatch):
     """A finished run with a marker in every step, whose steps take no time: they write what they were done with."""
     _copy_records(finished_run, tmp_path / "run")
-    for step in runner.STEPS:
+    for step in RUN_STEPS:
         (tmp_path / "run" / step / "marker").write_text(f"finished {step}")
     config = loading.load([str(finished_run.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
     redone: list[str] = []
 
-    def instant(name, config):
-        def work(place: Path) -> dict[str, Any]:
-            redone.append(name)
-            (place / "model.safetensors").write_text(f"{name} {runner._settings(name, config)}")
-            if name == "report":
-                for file in runner.REPORT:
-                    (Path(config.run_dir) / file).write_text("new")
-            old = read_step(finished_run / name)
-            result = dict(old.result) if old else {}
-            return result | {"updates": config.student.training.max_steps} if name == "student" else result
+    def instant(self: Step, config: RunConfig, directory: Path) -> dict[str, Any]:
+        redone.append(self.name)
+        settings = runner.step_settings(self, config)
+        (directory / "model.safetensors").write_text(f"{self.name} {settings}")
+        if self.name == "report":
+            for file in REPORT:
+                (Path(config.run_dir) / file).write_text("new")
+        old = read_step(finished_run / self.name)
+        result = dict(old.result) if old else {}
+        return result | {"updates": config.student.training.max_steps} if self.name == "student" else result
 
-        return work
-
-    monkeypatch.setattr(runner, "_work", instant)
+    monkeypatch.setattr(Step, "work", instant)
     monkeypatch.setattr(os, "fsync", lambda _: None)
     # Not this test's: some of these values are refused, and no run is asked for here.
     monkeypatch.setattr("distilmt.pipeline.preflight.check", lambda config, exporting: None)
@@ -145,7 +146,7 @@ _BOTH_WAYS = [name if name in _QUICK else pytest.param(name, marks=pytest.mark.s
 def test_every_key_makes_the_steps_differ_that_it_affects(finished_run):
     """Decided from records alone."""
     config = loading.load([str(finished_run.parent / "run.yaml"), "--run_dir", str(finished_run)])
-    records = {step: read_step(finished_run / step) for step in runner.STEPS}
+    records = {step: read_step(finished_run / step) for step in RUN_STEPS}
     for name in NAMES:
         try:
             new = changed(config, name)
@@ -153,9 +154,7 @@ def test_every_key_makes_the_steps_differ_that_it_affects(finished_run):
             continue  # refused by its dataclass
         direct = {step for step, record in records.items() if _differs(step, record, new)}
         key = KEYS[name]
-        affected = (
-            set(key.steps & set(runner.STEPS)) if key.matters(dependencies.flat(new)) and not key.resumed else set()
-        )
+        affected = set(key.steps & set(RUN_STEPS)) if key.matters(flat(new)) and not key.resumed else set()
         if name == "student.baseline":
             affected = {"report"}
         if name in ("student.training.max_steps", "student.training.max_seconds", "student.training.patience"):
@@ -167,7 +166,9 @@ def test_every_key_makes_the_steps_differ_that_it_affects(finished_run):
 
 
 def _differs(step: str, record: StepRecord, new: RunConfig) -> bool:
-    return bool(runner._rules(step, new).differences(record, record.inputs, runner._settings(step, new)))
+    requested = step_named(step)
+    rules, settings = runner.step_rules(requested, new), runner.step_settings(requested, new)
+    return bool(rules.differences(record, record.inputs, settings))
 
 
 @pytest.mark.parametrize("name", _BOTH_WAYS)
@@ -188,7 +189,7 @@ def test_a_changed_key_redoes_what_it_affects_and_loses_nothing(run, name):
         assert set(redone) in (set(), target_value, target_value - {"baseline"})
     else:
         assert set(redone) == target_value
-    assert markers(Path(config.run_dir)) == {f"finished {step}" for step in runner.STEPS}
+    assert markers(Path(config.run_dir)) == {f"finished {step}" for step in RUN_STEPS}
     redone.clear()
     runner.run(config)
     assert not redone, "what was finished before is brought back"
@@ -239,7 +240,7 @@ def test_another_spelling_or_place_of_a_file_redoes_nothing(run, tmp_path):
         assert not redone
     Path(copies[0]).write_text("another text\n" * 400)
     runner.run(replaced(config, "corpus.train", list(map(str, copies))))
-    assert redone[0] == "corpus" and markers(tmp_path) == {f"finished {step}" for step in runner.STEPS}
+    assert redone[0] == "corpus" and markers(tmp_path) == {f"finished {step}" for step in RUN_STEPS}
 
 
 @pytest.mark.parametrize("spelling", ["{}/", "{}/.", "{}"])
@@ -248,9 +249,9 @@ def test_another_spelling_of_a_teacher_redoes_nothing(tmp_path, spelling):
     one = replaced(RunConfig(), "teacher.path", str(tmp_path))
     other = replaced(RunConfig(), "teacher.path", spelling.format(os.path.relpath(tmp_path)))
     other = replaced(other, "teacher.training.max_steps", 7)
-    rules = dependencies.StepDependencies("teacher", other, {})
-    assert rules.effective(dependencies.settings_of("teacher", one)) == rules.effective(
-        dependencies.settings_of("teacher", other)
+    rules = dependencies.StepDependencies(step_named("teacher"), other, {})
+    assert rules.effective(settings_of(step_named("teacher"), one)) == rules.effective(
+        settings_of(step_named("teacher"), other)
     )
 
 
@@ -263,12 +264,12 @@ CLASSES = sorted(
 def test_a_new_key_with_a_default_leaves_finished_runs_done(run, name):
     """As an upgrade finds them: the records lack the key."""
     config, redone = run
-    for step in runner.STEPS:
+    for step in RUN_STEPS:
         path = Path(config.run_dir) / step / "step.json"
         record = read_json(path)
         for key in list(record["settings"]):
             kind = owner(key)[0].__name__ if key in KEYS else ""
-            if kind == name and dependencies.flat(config)[key] == KEYS[key].default:
+            if kind == name and flat(config)[key] == KEYS[key].default:
                 del record["settings"][key]
         write_json(path, record)
     runner.run(config)

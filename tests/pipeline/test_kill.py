@@ -13,7 +13,7 @@ from helpers.processes import Process
 from distilmt.config import loading
 from distilmt.labels.store import LabelStore
 from distilmt.pipeline import runner
-from distilmt.pipeline.step_spec import StepSpec
+from distilmt.pipeline.step import RUN_STEPS
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
 
@@ -47,7 +47,7 @@ def check_end(config, run, finished_run=None):
     assert sorted(store.ids()) == sorted(ids) and len(set(ids)) == len(ids)
     report = json.loads((run / "report.json").read_text())
     assert len(report["systems"]) == 3 and (run / "report.html").exists()
-    assert all(read_step(run / name) for name in runner.STEPS)
+    assert all(read_step(run / name) for name in RUN_STEPS)
     strays = [path for path in run.rglob("*") if path.name.startswith(".") or "checkpoint" in path.name]
     assert [path.name for path in strays] == [".lock"]
     if finished_run:  # what a run makes does not depend on how often it was killed
@@ -92,16 +92,11 @@ def test_killed_many_times(finished_run, tmp_path, seed):
         assert (tmp_path / "run" / model).read_bytes() == (tmp_path / "whole" / model).read_bytes(), name
 
 
-@pytest.mark.parametrize("step", runner.STEPS)
+@pytest.mark.parametrize("step", RUN_STEPS)
 def test_a_step_killed_before_its_record_is_done_again(finished_run, tmp_path, step):
     """As if killed just before `step.json` was written: the step, and nothing before it, is done again."""
     config = copied(finished_run, tmp_path, step)
-    expected = StepSpec(
-        tmp_path / "run" / step,
-        runner._inputs(step, config),
-        runner._settings(step, config),
-        runner._rules(step, config),
-    )
+    expected = runner.step_spec(step, config)
     started = {"fingerprint": expected.resume_fingerprint, "seconds": 1.0, "peak_rss_bytes": 1}
     (tmp_path / "run" / step / "step.started.json").write_text(json.dumps(started))
     again = runner.execute_step(step, config)

@@ -7,7 +7,8 @@ import pytest
 from distilmt.config import RunConfig
 from distilmt.config.systems import system_name
 from distilmt.labels import writer
-from distilmt.pipeline import runner
+from distilmt.pipeline import runner, steps, unreached_limits
+from distilmt.pipeline.step import RUN_STEPS, STEPS, run_keys, step_named, steps_until
 from distilmt.pipeline.steps import signature, train
 from distilmt.pipeline.steps.export import ctranslate2_exports
 from distilmt.utils.errors import UserError
@@ -16,9 +17,31 @@ from distilmt.utils.run_dir import STEP_FILE, read_json, write_json
 CONFIG = RunConfig()
 
 
-def test_steps_read_only_what_stands_before_them():
-    for i, name in enumerate(runner.STEPS):
-        assert set(runner._READS[name]) <= set(runner.STEPS[:i])
+def test_steps_read_only_steps_before_them():
+    names = [step.name for step in STEPS]
+    assert len(set(names)) == len(names)
+    for number, step in enumerate(STEPS):
+        assert set(step.reads) <= set(names[:number])
+        assert getattr(steps, step.function).__doc__
+
+
+def test_a_run_has_the_steps_that_its_configuration_needs():
+    run_steps = [step.name for step in steps_until("report", CONFIG)]
+    assert run_steps == ["corpus", "references", *RUN_STEPS[1:]]  # this configuration names no text
+    corpus = replace(CONFIG.corpus, train=["a.en", "a.it"])
+    config = replace(CONFIG, corpus=corpus, student=replace(CONFIG.student, baseline=False))
+    assert [step.name for step in steps_until("exports", config)] == [
+        *("corpus", "tokenizer", "teacher", "labels", "student", "exports")
+    ]
+    assert step_named("exports").inputs(config) == ["tokenizer", "teacher", "student"]
+    selecting = replace(config, labels=replace(config.labels, rerank="oracle"))
+    assert "selection" in [step.name for step in steps_until("student", selecting)]
+    assert step_named("student").inputs(selecting) == ["corpus", "tokenizer", "labels", "selection", "teacher"]
+
+
+def test_rules_name_only_keys_that_exist():
+    """A key that is renamed without its rule fails here."""
+    assert set(unreached_limits.RULES) <= set(run_keys())
 
 
 def test_systems_are_named_by_model_and_type():

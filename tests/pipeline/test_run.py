@@ -9,7 +9,7 @@ from helpers import commands, toy
 from distilmt.inference.translator import Translator
 from distilmt.labels.store import LabelStore
 from distilmt.models.checkpoint import load_model, weights_fingerprint
-from distilmt.pipeline import runner
+from distilmt.pipeline.step import RUN_STEPS
 from distilmt.report.schema import CurvePoint, RunReport, Step, System, TranslationExample
 from distilmt.utils.run_dir import read_step
 
@@ -34,7 +34,7 @@ def done(config, *arguments):
 
 
 def records(run):
-    return {name: (run / name / "step.json").read_bytes() for name in runner.STEPS if (run / name).exists()}
+    return {name: (run / name / "step.json").read_bytes() for name in RUN_STEPS if (run / name).exists()}
 
 
 def contents(run):
@@ -42,7 +42,7 @@ def contents(run):
 
 
 def test_every_file_is_there(finished_run):
-    assert set(FILES) == set(runner.STEPS)
+    assert set(FILES) == set(RUN_STEPS)
     for step, names in FILES.items():
         actual = {path.name for path in (finished_run / step).iterdir()}
         assert names | {"step.json"} <= actual
@@ -65,7 +65,7 @@ def test_the_report_holds_what_its_schema_states(finished_run):
         assert card["scores"]["test bleu"] == system["bleu"] and card["signature"] == report["signature"]
         assert 0 <= system["bleu"] <= 100 and system["parameters"] > 1000 and system["peak_rss_bytes"] > 1 << 20
     assert systems["student-int8"]["file_bytes"] < systems["teacher"]["file_bytes"]
-    assert [step["name"] for step in report["steps"]] == [s for s in runner.STEPS if s != "report"]
+    assert [step["name"] for step in report["steps"]] == [s for s in RUN_STEPS if s != "report"]
     assert all(set(Step.__annotations__) <= set(step) for step in report["steps"])
     assert set(report["curves"]) == {"teacher", "student", "baseline"}
     assert all(set(CurvePoint.__annotations__) <= set(point) for point in report["curves"]["student"])
@@ -83,7 +83,7 @@ def test_the_report_holds_what_its_schema_states(finished_run):
 
 
 def test_steps_state_what_they_did(finished_run):
-    results = {name: read_step(finished_run / name).result for name in runner.STEPS}
+    results = {name: read_step(finished_run / name).result for name in RUN_STEPS}
     assert (results["corpus"]["train"], results["corpus"]["valid"], results["corpus"]["test"]) == (355, 20, 25)
     assert results["labels"]["sentences"] == LabelStore(finished_run / "labels").rows == 355
     assert results["teacher"]["updates"] == 30 and results["student"]["updates"] == results["baseline"]["updates"] == 20
@@ -157,8 +157,8 @@ def test_until(finished_run, tmp_path):
     for command, last in (("prepare", "corpus"), ("label", "labels")):
         process = commands.distilmt(command, config, "--run_dir", tmp_path / "run", "--quiet")
         assert process.returncode == 0, process.stderr.decode()[-2000:]
-        there = [name for name in runner.STEPS if (tmp_path / "run" / name / "step.json").exists()]
-        assert there == list(runner.STEPS[: runner.STEPS.index(last) + 1])
+        there = [name for name in RUN_STEPS if (tmp_path / "run" / name / "step.json").exists()]
+        assert there == list(RUN_STEPS[: RUN_STEPS.index(last) + 1])
     # The same seed makes the same corpus, pieces, teacher and labels, whenever it is asked to.
     for name in ("corpus/train.parquet", "tokenizer/vocab.json", "teacher/model.safetensors"):
         assert (tmp_path / "run" / name).read_bytes() == (finished_run / name).read_bytes()

@@ -123,7 +123,7 @@ def test_a_page_without_its_runtime_is_refused_before_a_model_is_trained(project
 
 def test_w2_an_older_report_is_not_taken_for_todays(project):
     config = loading.load([*TEXTS, "--run_dir", "place"])
-    for name in runner.REPORT:
+    for name in ("report.json", "report.html"):
         write_json(project / "place" / name, {})
     assert not runner.is_reported(config)
 

@@ -1,14 +1,14 @@
 from pathlib import Path
 
 from distilmt.config import RunConfig
-from distilmt.pipeline import runner
+from distilmt.pipeline.step import RUN_STEPS
 from distilmt.utils.run_paths import RunPaths
 
 PATHS = RunPaths(Path("run"))
 
 
 def test_a_step_is_in_the_directory_of_its_name():
-    for step in runner.STEPS:
+    for step in RUN_STEPS:
         assert getattr(PATHS, step) == PATHS.step(step) == Path("run") / step
     assert RunConfig(run_dir="run").paths == PATHS
     assert PATHS.export("student-int8") == Path("run/exports/student-int8")

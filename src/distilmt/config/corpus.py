@@ -78,6 +78,7 @@ class SourceConfig:
             raise UserError(f"corpus.sources, {label}: id is {self.id!r}: use letters, digits, _ and . alone")
 
 
+_FILES = affects(holds="files")
 _LANGUAGES = affects(
     *("corpus", "references", "teacher", "labels", "selection", "exports", "evaluation", "report"),
     *("teacher-scores", "scores", "validation"),
@@ -92,13 +93,13 @@ class CorpusConfig:
     """Source language code (`en`, `zh`, `pt_BR`)."""
     target: str = config_field("it", _LANGUAGES)
     """Target language code."""
-    train: list[str] = field(default_factory=list)
+    train: list[str] = field(default_factory=list, metadata=_FILES)
     """Two text files; one .tsv, .csv, .json, .jsonl, .parquet, .tmx, .xlf, .po or .mo file; or a directory of .po."""
-    valid: list[str] = field(default_factory=list)
+    valid: list[str] = field(default_factory=list, metadata=_FILES)
     """As `train`; if empty, pairs are split off the training text."""
-    test: list[str] = field(default_factory=list)
+    test: list[str] = field(default_factory=list, metadata=_FILES)
     """As `train`; if empty, pairs are split off the training text."""
-    monolingual: list[str] = field(default_factory=list)
+    monolingual: list[str] = field(default_factory=list, metadata=_FILES)
     """Text files in the source language, one sentence per line, for the teacher to translate; may be compressed."""
     dataset: str | None = None
     """`debian`, `hf:NAME[:CONFIG]` (Hugging Face, disk or hub), `opus:NAME[/VERSION]` or `mtdata:ID`."""
@@ -135,7 +136,7 @@ def _is_trained(tokenizer: JsonMapping) -> bool:
 class TokenizerConfig:
     """SentencePiece subwords in Marian's convention (eos 0, unk 1, pad last)."""
 
-    path: str | None = None
+    path: str | None = config_field(None, affects(holds="model"))
     """A Marian or OPUS-MT directory whose vocabulary is used instead of training a new one."""
     vocab_size: int = bounded(8000, 4, 1_000_000, affects(when=_is_trained))
     """Tokens per vocabulary, including pad."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar, cast, get_type_hints
+from typing import Literal, TypeAlias, TypeVar, cast, get_type_hints
 
 from distilmt.config.bounds import Metadata
 from distilmt.utils.json_types import JsonMapping
@@ -16,6 +16,8 @@ from distilmt.utils.json_types import JsonMapping
 T = TypeVar("T")
 Condition: TypeAlias = Callable[[JsonMapping], bool]
 """Whether a value matters, given the values of all keys of its dataclass."""
+Holds: TypeAlias = Literal["value", "model", "files", "directory"]
+"""What a value is: `model`, one model or several by path or name; `files`, paths of text; `directory`, a path."""
 EFFECT = "effect"
 SECTIONS = {"export": "exports"}
 """Steps whose name differs from the section of their keys."""
@@ -31,16 +33,34 @@ class Effect:
     """Whether the value matters; None: always."""
     resumed: bool = False
     """Whether the value matters only while the step is unfinished."""
+    downstream: bool = True
+    """Whether the steps that read the step depend on the value through it."""
+    selects_exports: bool = False
+    """Whether the value selects exports: a finished step is compared by their names, not by this value."""
+    in_label_header: bool = False
+    """Whether a label store records the value: other stores are reused only if theirs is the same."""
+    holds: Holds = "value"
+    """What the value is."""
+    files: tuple[str, ...] = ()
+    """Patterns of those files of the step that the value affects, if the step's other files can be reused."""
 
 
-def affects(*steps: str, when: Condition | None = None) -> Metadata:
-    """Metadata of a field that affects the named steps, or its section's step, under the condition `when`."""
-    return {EFFECT: Effect(steps or None, when)}
+def affects(
+    *steps: str,
+    when: Condition | None = None,
+    downstream: bool = True,
+    selects_exports: bool = False,
+    in_label_header: bool = False,
+    holds: Holds = "value",
+    files: tuple[str, ...] = (),
+) -> Metadata:
+    """Metadata of a field that affects the named steps, or its section's step; arguments as in `Effect`."""
+    return {EFFECT: Effect(steps or None, when, False, downstream, selects_exports, in_label_header, holds, files)}
 
 
-def no_effect(resumed: bool = False) -> Metadata:
+def no_effect(resumed: bool = False, holds: Holds = "value") -> Metadata:
     """Metadata of a field that changes how a step runs but not its result."""
-    return {EFFECT: Effect(None if resumed else (), None, resumed)}
+    return {EFFECT: Effect(None if resumed else (), resumed=resumed, holds=holds)}
 
 
 def config_field(default: T, metadata: Metadata) -> T:
@@ -61,7 +81,13 @@ class ConfigKey:
     steps: frozenset[str]
     conditions: Conditions
     """Conditions, each with the prefix of the keys whose values it receives."""
-    resumed: bool
+    effect: Effect
+    """Steps and conditions above are those of the sections around it, too."""
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the value matters only while a step is unfinished."""
+        return self.effect.resumed
 
     def matters(self, values: JsonMapping) -> bool:
         """Whether the key's value can change anything, given values of all keys by name."""
@@ -90,7 +116,10 @@ def _walk(kind: type, default: object, prefix: str, outer: Effect, conditions: C
             steps = (SECTIONS.get(field.name, field.name),)
         own = conditions + (((prefix, effect.when),) if effect.when else ())
         if dataclasses.is_dataclass(hints[field.name]):
-            inner = Effect(steps, None, effect.resumed)
+            inner = dataclasses.replace(effect, steps=steps, when=None)
             yield from _walk(cast("type", hints[field.name]), value, f"{name}.", inner, own)
         else:
-            yield ConfigKey(name, value, frozenset(steps or ()), own, effect.resumed or outer.resumed)
+            traits = dataclasses.replace(
+                effect, resumed=effect.resumed or outer.resumed, downstream=effect.downstream and outer.downstream
+            )
+            yield ConfigKey(name, value, frozenset(steps or ()), own, traits)

@@ -15,7 +15,7 @@ ComputeType = Literal["float32", "int8", "int8_float32", "int8_float16", "int16"
 ExportFormat = Literal["huggingface", "onnx", "argos", "marian", "web"]
 
 
-_SYSTEMS = affects("exports", "evaluation", "report")
+_SYSTEMS = affects("exports", "evaluation", "report", selects_exports=True)
 
 
 @dataclass
@@ -36,13 +36,16 @@ class ExportConfig:
     """CTranslate2 types in which the teacher is exported."""
     student: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"], metadata=_SYSTEMS)
     """CTranslate2 types in which student and baseline are exported."""
-    formats: list[ExportFormat] = field(default_factory=list)
+    formats: list[ExportFormat] = field(default_factory=list, metadata=affects(selects_exports=True))
     """Other export formats of the student: `huggingface`, `onnx` and `web` (need extra `onnx`), `argos`, `marian`."""
-    huggingface_type: WeightType = config_field("float32", affects(when=lambda own: "huggingface" in own["formats"]))
+    huggingface_type: WeightType = config_field(
+        "float32",
+        affects(when=lambda own: "huggingface" in own["formats"], downstream=False, files=("student-huggingface",)),
+    )
     """Type of the weights in the format `huggingface`."""
-    node_modules: str | None = config_field(None, no_effect())
+    node_modules: str | None = config_field(None, no_effect(holds="directory"))
     """Where the JavaScript of the format `web` is installed; null downloads it with npm."""
-    licenses: LicenseConfig = field(default_factory=LicenseConfig)
+    licenses: LicenseConfig = field(default_factory=LicenseConfig, metadata=affects(downstream=False))
     """Licenses for the cards of all exports."""
 
     def __post_init__(self) -> None:
@@ -71,7 +74,7 @@ class EvaluationConfig:
 
     beam_size: int = bounded(4, 1, MAX_BEAM, affects("evaluation", "teacher-scores", "scores", "validation"))
     """Beam size of every system, for both quality and speed."""
-    benchmark_sentences: int = bounded(200, 1, 1_000_000)
+    benchmark_sentences: int = bounded(200, 1, 1_000_000, affects(files=("speed.json",)))
     """Number of test sentences for measuring speed."""
     bootstrap_samples: int = bounded(1000, 1, 100_000, affects("report"))
     """Resamples of the paired bootstrap."""
@@ -79,7 +82,7 @@ class EvaluationConfig:
     """Number of example translations in the report."""
     against: list[str] = field(default_factory=list, metadata={**affects("report"), FLAG: Flag(repeated=True)})
     """Translations of the test set by other systems, `NAME=FILE` each: a translation per line, or JSON."""
-    challenge_cases: int = bounded(40, 0, 1_000_000)
+    challenge_cases: int = bounded(40, 0, 1_000_000, affects(files=("*.health.json",)))
     """Maximum inputs per challenge set, for student and teacher; 0 skips the challenge sets."""
 
     def __post_init__(self) -> None:

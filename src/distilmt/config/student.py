@@ -109,7 +109,7 @@ class StudentConfig:
     """Training settings; the baseline is trained with the same ones, without the teacher."""
     on_policy: OnPolicyConfig = field(default_factory=OnPolicyConfig)
     """Final phase on the student's own translations."""
-    baseline: bool = config_field(True, affects("baseline", "exports", "evaluation", "report"))
+    baseline: bool = config_field(True, affects("baseline", "exports", "evaluation", "report", selects_exports=True))
     """Also train the same student without the teacher."""
 
     @property

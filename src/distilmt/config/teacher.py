@@ -64,7 +64,7 @@ _TRAINED = affects("teacher", when=_trained)
 class TeacherConfig:
     """The large model: trained by the run, or any existing model."""
 
-    path: str | None = None
+    path: str | None = config_field(None, affects(holds="model"))
     """A Hugging Face seq2seq model (directory or hub name), CTranslate2 directory or .argosmodel to use instead."""
     command: str | None = None
     """A program to use instead: it reads lines and writes the translation of each (`apertium -u eng-spa`)."""
@@ -104,23 +104,23 @@ class TeacherConfig:
 class LabelConfig:
     """Labels: what the teacher computes, and which of its outputs are stored and used."""
 
-    beam_size: int = bounded(4, 1, MAX_BEAM, affects("labels", "references"))
+    beam_size: int = bounded(4, 1, MAX_BEAM, affects("labels", "references", in_label_header=True))
     """Beam size of the teacher's translations."""
-    num_hypotheses: int = bounded(1, 0, MAX_BEAM)
+    num_hypotheses: int = bounded(1, 0, MAX_BEAM, affects(in_label_header=True))
     """Translations stored per sentence, best first; 0: the teacher translates nothing."""
-    sampling_temperature: float = bounded(0.0, 0, 100)
+    sampling_temperature: float = bounded(0.0, 0, 100, affects(in_label_header=True))
     """Sample the translations from the teacher's distribution at this temperature; 0 uses beam search."""
-    length_penalty: float = bounded(1.0, -10, 10, affects("labels", "references"))
+    length_penalty: float = bounded(1.0, -10, 10, affects("labels", "references", in_label_header=True))
     """Exponent of the length that divides the scores (as in CTranslate2)."""
-    compute_type: ComputeType = field(default="int8", metadata=affects("labels", "references"))
+    compute_type: ComputeType = field(default="int8", metadata=affects("labels", "references", in_label_header=True))
     """CTranslate2 type the teacher decodes in; int8 is the fastest, float32 is exact."""
     top_k: int = bounded(8, 0, MAX_TOP_K)
     """Log-probabilities stored per target position for token-level distillation; 0 stores none."""
     score_on: Literal["hypothesis", "reference", "both"] = config_field(
-        "hypothesis", affects(when=lambda own: own["top_k"] > 0)
+        "hypothesis", affects(when=lambda own: own["top_k"] > 0, in_label_header=True)
     )
     """Target sequence of forced decoding, at whose positions the teacher's distributions are computed."""
-    ensemble: list[str] = field(default_factory=list)
+    ensemble: list[str] = field(default_factory=list, metadata=affects(holds="model"))
     """Additional teachers (Marian directories, same vocabulary): distributions are averaged, translations pooled."""
     max_sentences: int | None = bounded(None, 1, 10**12, affects("labels", "references"))
     """Maximum training sentences to label, sampled at random; null labels all."""
@@ -141,7 +141,7 @@ class LabelConfig:
     n_best: int = bounded(1, 1, MAX_BEAM, affects("selection"))
     """Distinct hypotheses per sentence to train on, each as its own pair, in the order of `rerank`."""
 
-    backward_model: str | None = config_field(None, affects("selection"))
+    backward_model: str | None = config_field(None, affects("selection", holds="model"))
     """A Marian directory of the opposite direction: scores how well a hypothesis predicts its source."""
     backward_keep_fraction: float = bounded(
         0.95, 0.001, 1, affects("student", when=lambda labels: labels["backward_model"] is not None)

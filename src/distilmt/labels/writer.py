@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from distilmt.config import LabelConfig
+from distilmt.config.effects import keys_of
 from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.labels import ray_executor
 from distilmt.labels.ensemble import LabelingTask
@@ -151,16 +153,18 @@ def _header(job: LabelingTask, pointer: TeacherReference | None) -> JsonObject:
     return ({"generation_model": weights_fingerprint(job.generation_model)} if job.generation_model else {}) | {
         "teacher": "+".join([files, *others]),
         "tokenizer": job.tokenizer.fingerprint,
-        "decoding": {
-            k: v for k, v in asdict(job.config).items() if k in _DECODING and (v or k != "sampling_temperature")
-        },
+        "decoding": _decoding(job.config),
         "target_vocab_size": len(job.tokenizer.target.tokens),
     }
+
+
+def _decoding(config: LabelConfig) -> JsonObject:
+    """The decoding settings that a store records; without a temperature of 0, which older stores did not have."""
+    recorded = {name for name, key in keys_of(LabelConfig).items() if key.effect.in_label_header}
+    values = {name: value for name, value in asdict(config).items() if name in recorded}
+    return values if config.sampling_temperature else {n: v for n, v in values.items() if n != "sampling_temperature"}
 
 
 def _weights(path: Path) -> str:
     """Fingerprint of a model of an ensemble, in CTranslate2's format or safetensors."""
     return fingerprint_files(path / "model.bin") if (path / "model.bin").exists() else weights_fingerprint(path)
-
-
-_DECODING = ("beam_size", "num_hypotheses", "length_penalty", "compute_type", "score_on", "sampling_temperature")

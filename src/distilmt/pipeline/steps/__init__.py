@@ -4,7 +4,7 @@ from distilmt.pipeline.steps.evaluate import evaluate_models, write_run_report
 from distilmt.pipeline.steps.export import export_models
 from distilmt.pipeline.steps.fit_model import clean_up
 from distilmt.pipeline.steps.references import write_references
-from distilmt.pipeline.steps.score import TRANSLATIONS, score_model
+from distilmt.pipeline.steps.score import TRANSLATIONS, score_student, score_teacher
 from distilmt.pipeline.steps.signature import signature
 from distilmt.pipeline.steps.train import (
     make_teacher,
@@ -26,7 +26,8 @@ __all__ = [
     "make_teacher",
     "prepare_corpus",
     "rerank_labels",
-    "score_model",
+    "score_student",
+    "score_teacher",
     "signature",
     "train_baseline",
     "train_student",

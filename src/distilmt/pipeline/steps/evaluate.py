@@ -13,6 +13,7 @@ from distilmt.data import prepare
 from distilmt.evaluation import output_checks, quality, speed
 from distilmt.evaluation.other_systems import EvaluationSentences, read_outputs
 from distilmt.export.card import add_scores
+from distilmt.pipeline.step import steps_until
 from distilmt.pipeline.steps.challenges import challenge_comparisons, run_model_challenges
 from distilmt.pipeline.steps.export import ctranslate2_exports
 from distilmt.pipeline.steps.signature import signature
@@ -90,7 +91,9 @@ def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
             config.seed,
             list(others),
         ),
-        steps=build.steps([paths.step(name) for name in _STEPS if name != "selection" or config.labels.selects]),
+        steps=build.steps(
+            [paths.step(each.name) for each in steps_until("evaluation", config) if each.name != "references"]
+        ),
         cost=predict.measured_costs(config, corpus_statistics.read(config)),
         curves={name: read_json(log) for name in MODELS if (log := paths.step(name) / "log.json").exists()},
         examples=build.select_examples(sources, references, shown, evaluation.examples, config.seed),
@@ -131,7 +134,6 @@ def _dropped(student: Path) -> dict[str, Any]:
 
 
 _SHOWN = ("teacher", "student-int8", "baseline-int8")
-_STEPS = ("corpus", "tokenizer", "teacher", "labels", "selection", "student", "baseline", "exports", "evaluation")
 
 
 def _systems(config: RunConfig, paths: RunPaths, evaluations: dict[str, Any]) -> Iterator[System]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from distilmt.config import RunConfig
+from distilmt.config.systems import STUDENT, TEACHER
 from distilmt.data import prepare
 from distilmt.data import tokenizer as tokenizers
 from distilmt.data.tokenizer import Tokenizer
@@ -26,6 +27,16 @@ from distilmt.utils.run_paths import RunPaths
 
 TRANSLATIONS = "translations.json"
 _DECODINGS = ("beam", "greedy", "int8")
+
+
+def score_teacher(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """As `score_model`, for the teacher."""
+    return score_model(config, directory, TEACHER)
+
+
+def score_student(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """As `score_model`, for the student."""
+    return score_model(config, directory, STUDENT)
 
 
 def score_model(config: RunConfig, directory: Path, model: str) -> dict[str, Any]:

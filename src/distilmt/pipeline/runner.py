@@ -28,6 +28,7 @@ from distilmt.pipeline.step import RUN_STEPS, STEPS, Step, reaches, run_keys, st
 from distilmt.pipeline.step_directory import finished_record, run_step
 from distilmt.pipeline.step_spec import StepRules, StepSpec
 from distilmt.utils.run_dir import StepRecord, fingerprint_files, read_step, step_fingerprint
+from distilmt.utils.step_results import CorpusResult, ModelResult, read_result, result_of
 
 logger = logging.getLogger(__name__)
 
@@ -173,9 +174,7 @@ def is_reported(config: RunConfig) -> bool:
 def step_rules(requested: Step, config: RunConfig) -> StepRules:
     """Rules for comparing a step with its record; bounds above the size of the corpus have no effect."""
     record = read_step(config.paths.corpus)
-    counts: dict[str, int] = {}
-    if record is not None:
-        counts = {split: record.result[split] for split in ("train", "valid") if split in record.result}
+    counts = result_of(CorpusResult, record).counts if record else {}
     return StepDependencies(requested, config, counts if requested.name != "corpus" else {}).step_rules()
 
 
@@ -220,5 +219,4 @@ def step_settings(requested: Step, config: RunConfig) -> dict[str, Any]:
 
 def _updates(config: RunConfig) -> int | None:
     """Number of updates of the student: the baseline is trained for as many."""
-    record = read_step(config.paths.student)
-    return record.result["updates"] if record else None
+    return read_result(ModelResult, config.paths.student).updates

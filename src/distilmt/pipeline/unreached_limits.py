@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from distilmt.utils.run_dir import StepRecord
+from distilmt.utils.step_results import CorpusResult, ModelResult, result_of
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def effective_value(name: str, value: Any, values: Mapping[str, Any], counts: Ma
 def same_outcome(name: str, old: Any, new: Any, step: FinishedStep) -> bool:
     """Whether another value of a key would have given the same outcome of a finished step."""
     if name == _MAX_TRAIN:
-        rows = step.record.result.get("train", 0)
+        rows = result_of(CorpusResult, step.record).train
         return (old is None or rows < old) and (new is None or rows <= new)
     if name in _TIMES and step.log:
         return _is_time_unreached(old, new, _log(name, step), _max_steps(name, step))
@@ -64,7 +65,8 @@ def same_outcome(name: str, old: Any, new: Any, step: FinishedStep) -> bool:
         scores = [line[step.old[_sibling(name, "metric")]] for line in _log(name, step)]
         return _early_stop(scores, old) is None and _early_stop(scores, new) is None
     if name in _REASONS:
-        return not step.record.result.get("hypotheses_dropped", {}).get(_REASONS[name]) and _is_looser(old, new)
+        dropped = result_of(ModelResult, step.record).hypotheses_dropped
+        return not dropped.get(_REASONS[name]) and _is_looser(old, new)
     return False
 
 

@@ -25,6 +25,7 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonObject
 from distilmt.utils.machine_info import MachineInfo, machine
 from distilmt.utils.run_dir import StepRecord, fingerprint, read_json, read_step, write_json
+from distilmt.utils.step_results import LabelResult, ModelResult, result_of
 
 KINDS = ("training", "validation", "labelling")
 _ROUNDS, _SMALL_ERROR = 12, 0.02
@@ -147,9 +148,9 @@ def observations_of(config: RunConfig, text: CorpusStatistics) -> tuple[list[Obs
 
 def _parts(work: StepCost, record: StepRecord) -> list[Observation]:
     """Observations of validation and training, separate if the record has both."""
-    validating = record.result.get("validation_seconds")
+    validating = result_of(ModelResult, record).validation_seconds
     if "labelling" in work.drivers:
-        if record.result.get("reused"):  # some labels were reused: the time does not fit the work
+        if result_of(LabelResult, record).reused:  # some labels were reused: the time does not fit the work
             return []
         return [Observation(work.name, "labelling", work.drivers["labelling"], record.seconds)]
     if validating is None:

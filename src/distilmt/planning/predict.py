@@ -17,6 +17,7 @@ from distilmt.report.schema import Cost
 from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import StepRecord
 from distilmt.utils.sizes import total_bytes
+from distilmt.utils.step_results import ModelResult, result_of
 
 
 class CostInputs(TypedDict):
@@ -73,7 +74,7 @@ def measured_costs(config: RunConfig, text: CorpusStatistics) -> list[Cost]:
 
 def _measured(work: StepCost, record: StepRecord, directory: Path) -> Cost:
     disk_bytes = total_bytes(directory)
-    parameters = record.result.get("parameters") if work.parameters is None else work.parameters
+    parameters = result_of(ModelResult, record).parameters if work.parameters is None else work.parameters
     return Cost(
         name=work.name,
         parameters=parameters,

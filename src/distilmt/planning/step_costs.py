@@ -30,6 +30,7 @@ from distilmt.planning.model_counts import (
 from distilmt.teachers.top_k import SCORING_TOKENS
 from distilmt.utils.run_dir import read_json, read_step
 from distilmt.utils.run_paths import RunPaths
+from distilmt.utils.step_results import ModelResult, result_of
 
 CostDrivers = dict[str, float]
 
@@ -275,7 +276,8 @@ def _exports(config: RunConfig, text: CorpusStatistics, teacher: ModelDims | Non
 def read_measurements(paths: RunPaths) -> RunMeasurements:
     """Updates and generated tokens of a run's finished steps."""
     steps = {name: read_step(paths.step(name)) for name in ("teacher", "student", "baseline")}
-    updates = {name: int(r.result["updates"]) for name, r in steps.items() if r is not None and "updates" in r.result}
+    results = {name: result_of(ModelResult, record).updates for name, record in steps.items()}
+    updates = {name: count for name, count in results.items() if count is not None}
     lengths = {name: length for name in steps if (length := _length(paths.step(name))) is not None}
     hypothesis_tokens = None
     if read_step(paths.labels) is not None and (paths.labels / MANIFEST).exists():

@@ -25,6 +25,7 @@ from distilmt.utils import parallel, progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint, link, locked, read_json, read_step, write_text
 from distilmt.utils.run_paths import RunPaths
+from distilmt.utils.step_results import ModelResult, read_result
 
 logger = logging.getLogger(__name__)
 
@@ -171,14 +172,14 @@ def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
 
 def _student_report(trial: MethodTrial) -> TrainedModel:
     """Results of a trained student."""
-    record = read_step(trial.run.paths.student)
-    assert record is not None
+    student = read_result(ModelResult, trial.run.paths.student)
+    assert student.best_score is not None and student.train_seconds is not None
     return {
         "method": trial.method,
         "seed": trial.run.seed,
-        "validation": record.result["best_score"],
-        "train_seconds": record.result["train_seconds"],
-        "parameters": record.result["parameters"],
+        "validation": student.best_score,
+        "train_seconds": student.train_seconds,
+        "parameters": student.parameters,
         "curve": read_json(trial.run.paths.student / "log.json"),
         **_scores(trial.run.paths.step("scores")),
     }
@@ -192,8 +193,7 @@ def _scores(directory: Path) -> TrainedModel:
 
 
 def _parameters(teacher: Path) -> int | None:
-    record = read_step(teacher)
-    return record.result.get("parameters") if record else None
+    return read_result(ModelResult, teacher).parameters
 
 
 def _signature(method: RunConfig) -> str:

@@ -34,6 +34,7 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory, locked, read_json, read_step, step_fingerprint, write_json
 from distilmt.utils.run_paths import RunPaths
 from distilmt.utils.sizes import total_bytes
+from distilmt.utils.step_results import ModelResult, result_of
 
 logger = logging.getLogger(__name__)
 
@@ -247,7 +248,7 @@ class _Search:
         scores |= {"test bleu": stage["scores"]["bleu"], "test chrf": stage["scores"]["chrf"]}
         record = read_step(self.models[chosen.variant.shape])
         model_signature = f"{about.signature}|compressed:{chosen.variant.name}"
-        parameters = record.result["parameters"] if record else None
+        parameters = result_of(ModelResult, record).parameters
         about = replace(about, scores=scores, signature=model_signature, parameters=parameters)
         form = CTranslate2Exporter(chosen.variant.compute_type).form
         form = replace(form, use=form.use + (PACKED if chosen.variant.packed else ""))

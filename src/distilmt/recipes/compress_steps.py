@@ -27,8 +27,9 @@ from distilmt.pipeline.steps.score import export_model
 from distilmt.pipeline.steps.train import student_job
 from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores
-from distilmt.utils.run_dir import link, read_json, read_step, step_fingerprint, write_json
+from distilmt.utils.run_dir import link, read_json, step_fingerprint, write_json
 from distilmt.utils.run_paths import RunPaths
+from distilmt.utils.step_results import ModelResult, read_result
 
 Cut = Literal["longer", "ffn", "encoder", "decoder", "qat", "vocabulary"]
 _MULTIPLE = 16
@@ -241,5 +242,4 @@ def score_export(config: RunConfig, path: Path, split: str, beam_size: int) -> d
 
 def updates_of(student: Path) -> int:
     """Updates of a model."""
-    record = read_step(student)
-    return int(record.result["updates"]) if record else 0
+    return read_result(ModelResult, student).updates or 0

@@ -30,6 +30,7 @@ from distilmt.report.schema import Cost
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step, write_text
+from distilmt.utils.step_results import ModelResult, result_of
 
 logger = logging.getLogger(__name__)
 
@@ -253,8 +254,9 @@ def _next_size(done: RunConfig, last: _RunSize, seconds: float, next_size: _RunS
     paces = {}
     for name, units in (("teacher", last.teacher), ("labels", last.pairs), ("student", last.student)):
         record = read_step(Path(done.run_dir) / name)
-        duration = record.result.get("train_seconds", record.seconds) if record else 0.0
-        duration -= record.result.get("validation_seconds", 0.0) if record else 0.0
+        result = result_of(ModelResult, record)
+        whole = result.train_seconds if result.train_seconds is not None else record.seconds if record else 0.0
+        duration = whole - (result.validation_seconds or 0.0)
         paces[name] = max(1e-4, duration / units)
     updates = {name: int(_OF_A_RUN[name] * seconds / paces[name]) for name in ("teacher", "student")}
     pairs = int(_OF_A_RUN["labels"] * seconds / paces["labels"])

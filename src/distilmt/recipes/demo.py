@@ -40,6 +40,7 @@ from distilmt.recipes.time_budget import (
 )
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
+from distilmt.utils.step_results import CorpusResult, result_of
 
 logger = logging.getLogger(__name__)
 
@@ -245,7 +246,7 @@ def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict
     )
     left = max(15.0, left)
     record = read_step(root / "corpus")
-    sentences = record.result["train"] if record else 0
+    sentences = result_of(CorpusResult, record).train
     labels = min(max(500, int(_LABEL_SHARE * left / label_pace)), sentences)
     return {"max_sentences": labels, "training": student_lengths(left - labels * label_pace, *paces)}
 

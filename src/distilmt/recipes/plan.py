@@ -27,12 +27,13 @@ from distilmt.config.renamed import former
 from distilmt.data import prepare
 from distilmt.pipeline import preflight, runner
 from distilmt.pipeline.dependencies import non_default
-from distilmt.planning.recommendation import METRICS, LabelingCosts, LabelingDecision, LearningCurvePoint, recommend
+from distilmt.planning.recommendation import LabelingCosts, LabelingDecision, LearningCurvePoint, recommend
 from distilmt.report.plan import write as write_plan
 from distilmt.report.plan_schema import PlanContent
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint, link, read_json, read_step, step_fingerprint, write_json
 from distilmt.utils.sizes import total_bytes
+from distilmt.utils.step_results import LabelResult, ModelResult, ValidationResult, read_result, result_of
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +200,7 @@ def _given(sizes: Sequence[int], total: int) -> list[int]:
 def _sizes(config: PlanConfig, run: RunConfig, total: int) -> list[int]:
     biggest = int(total * _BIGGEST)
     label_record = read_step(run.paths.labels) if runner.is_done("labels", run) else None
-    if label_record is None or label_record.result["sentences"] < biggest:
+    if result_of(LabelResult, label_record).sentences < biggest:
         pace = _label_pace(run, min(biggest, _PACE_SENTENCES))
         biggest = min(biggest, int(_LABEL_SHARE * config.minutes * 60 / pace))
     sizes = sorted({size for fraction in _FRACTIONS if (size := int(biggest * fraction)) >= _LEAST})
@@ -279,9 +280,15 @@ def curve_point(trial: SubsetTrial) -> LearningCurvePoint:
     """Results of a student."""
     student, validation = read_step(trial.run_dir / "student"), read_step(trial.run_dir / "validation")
     assert student is not None and validation is not None
-    scores = {name: validation.result[name] for name in METRICS}
+    scores = result_of(ValidationResult, validation)
     return LearningCurvePoint(
-        trial.size, trial.seed, trial.updates, train_seconds=student.result["train_seconds"], **scores
+        trial.size,
+        trial.seed,
+        trial.updates,
+        bleu=scores.bleu,
+        chrf=scores.chrf,
+        cross_entropy=scores.cross_entropy,
+        train_seconds=result_of(ModelResult, student).train_seconds or 0.0,
     )
 
 
@@ -290,19 +297,20 @@ def _label_seconds(run: RunConfig, sizes: Sequence[int]) -> float | None:
     runs = [*(run.paths.subset(size) for size in sorted(sizes, reverse=True)), run.paths]
     records = [record for each in runs if (record := read_step(each.labels)) is not None]
     for record in records:
-        if record.result.get("seconds_per_sentence"):
-            return float(record.result["seconds_per_sentence"])
-    whole = [r for r in records if not r.result.get("reused")]
-    return whole[-1].seconds / whole[-1].result["sentences"] if whole else None
+        if seconds := result_of(LabelResult, record).seconds_per_sentence:
+            return seconds
+    whole = [record for record in records if not result_of(LabelResult, record).reused]
+    return whole[-1].seconds / result_of(LabelResult, whole[-1]).sentences if whole else None
 
 
 def _train_seconds(run: RunConfig, trials: Sequence[SubsetTrial]) -> float:
     """Predicted training time of the run's student, by the median pace of these students."""
     training, paces, checks = run.student.training, [], []
     for trial in trials:
-        result = read_step(trial.run_dir / "student").result  # type: ignore[union-attr]
-        paces.append((result["train_seconds"] - result["validation_seconds"]) / result["updates"])
-        checks.append(result["validation_seconds"] / math.ceil(trial.updates / trial.run.student.training.eval_steps))
+        result = read_result(ModelResult, trial.run.paths.student)
+        validating = result.validation_seconds or 0.0
+        paces.append(((result.train_seconds or 0.0) - validating) / (result.updates or trial.updates))
+        checks.append(validating / math.ceil(trial.updates / trial.run.student.training.eval_steps))
     validations = math.ceil(training.max_steps / training.eval_steps)
     seconds = training.max_steps * statistics.median(paces) + validations * statistics.median(checks)
     return float(min(seconds, training.max_seconds or math.inf))

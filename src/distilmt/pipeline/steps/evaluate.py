@@ -26,6 +26,7 @@ from distilmt.utils.hardware import cores
 from distilmt.utils.progress import task
 from distilmt.utils.run_dir import read_json, read_step, write_json, write_text
 from distilmt.utils.run_paths import RunPaths
+from distilmt.utils.step_results import ModelResult, read_result
 
 
 def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def _other_systems(
 
 def _dropped(student: Path) -> dict[str, Any]:
     """Dropped hypotheses of the teacher, by reason."""
-    reasons = _result(student).get("hypotheses_dropped") or {}
+    reasons = read_result(ModelResult, student).hypotheses_dropped
     return {"hypotheses_dropped": sum(reasons.values()), **{f"dropped_{k}": v for k, v in reasons.items()}}
 
 
@@ -148,7 +149,7 @@ def _systems(config: RunConfig, paths: RunPaths, evaluations: dict[str, Any]) ->
             quality.TranslationScores(**evaluations[name]["scores"]),
             speed.Speed(**speeds[name]),
             output_checks.OutputChecks(**evaluations[name]["health"]),
-            _result(paths.step(model)).get("parameters"),
+            read_result(ModelResult, paths.step(model)).parameters,
         )
 
 

@@ -21,9 +21,10 @@ from distilmt.models.checkpoint import load_model
 from distilmt.pipeline.steps.export_agreement import compare_exports, comparison_sentences, summary
 from distilmt.pipeline.steps.signature import signature
 from distilmt.teachers import existing
-from distilmt.utils.run_dir import read_json, read_step, write_json
+from distilmt.utils.run_dir import read_json, write_json
 from distilmt.utils.run_paths import RunPaths
 from distilmt.utils.sizes import total_bytes
+from distilmt.utils.step_results import ModelResult, read_result
 
 logger = logging.getLogger(__name__)
 
@@ -103,19 +104,17 @@ def _test_scores(path: Path) -> dict[str, float]:
 
 def card(config: RunConfig, model: str) -> ModelCard:
     """Facts of one of a run's models."""
-    record = read_step(Path(config.run_dir) / model)
-    result = record.result if record else {}
+    result = read_result(ModelResult, config.paths.step(model))
     metric = (config.teacher if model == "teacher" else config.student).training.metric
-    best = result.get("best_score")
     return ModelCard(
-        config.corpus.source,
-        config.corpus.target,
-        model,
-        signature(config),
-        result.get("parameters"),
-        {} if best is None else {f"validation {metric}": best},
-        config.export.licenses.teacher,
-        config.export.licenses.data,
+        source=config.corpus.source,
+        target=config.corpus.target,
+        role=model,
+        signature=signature(config),
+        parameters=result.parameters,
+        scores={} if result.best_score is None else {f"validation {metric}": result.best_score},
+        teacher_license=config.export.licenses.teacher,
+        data_license=config.export.licenses.data,
     )
 
 

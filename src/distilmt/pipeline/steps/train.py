@@ -30,9 +30,9 @@ from distilmt.teachers import existing
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet
 from distilmt.training.trainer import TrainingJob
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import read_step
 from distilmt.utils.run_paths import RunPaths
 from distilmt.utils.seeds import SeedStream
+from distilmt.utils.step_results import ModelResult, read_result
 
 _ONLY_REFERENCES = ObjectiveConfig(kd_weight=0.0, ce_weight=1.0, reference_fraction=1.0)
 
@@ -192,8 +192,8 @@ def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:
 
 def with_student_updates(config: TrainingConfig, student: Path) -> TrainingConfig:
     """The student's settings, with exactly as many updates as the student."""
-    record = read_step(student)
-    return replace(config, max_steps=record.result["updates"], max_seconds=None, patience=0) if record else config
+    updates = read_result(ModelResult, student).updates
+    return config if updates is None else replace(config, max_steps=updates, max_seconds=None, patience=0)
 
 
 def reference_set(corpus: Path, tokenizer: Tokenizer, max_length: int, ids: set[str] | None = None) -> TrainingSet:

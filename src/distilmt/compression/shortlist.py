@@ -22,9 +22,10 @@ from distilmt.compression.alignment import Alignment, TokenIdPair
 from distilmt.config import ShortlistConfig
 from distilmt.data.tokenizer import EOS, LanguageTokenizer, Tokenizer
 from distilmt.export.card import renew_files
+from distilmt.inference.manifest import has_manifest, load_manifest, write_manifest
 from distilmt.labels.store import LabelStore
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import read_json, write_json, write_text
+from distilmt.utils.run_dir import read_json, write_text
 
 FILE = "vmap.txt"
 _SPACE = "▁"
@@ -68,15 +69,14 @@ class Shortlist:
         self._check_model(model_directory)
         lines = [f"{piece}\t{' '.join(targets)}\n" for piece, targets in (("", self.always), *self.by_piece.items())]
         write_text(model_directory / FILE, "".join(lines))
-        facts = read_json(model_directory / "distilmt.json")
         metadata = asdict(self.settings) | ({"coverage": asdict(covered)} if covered else {})
-        write_json(model_directory / "distilmt.json", facts | {"shortlist": metadata})
+        write_manifest(model_directory, {**load_manifest(model_directory), "shortlist": metadata})
         renew_files(model_directory)
 
     def _check_model(self, directory: Path) -> None:
         """Check the vocabulary: CTranslate2 silently replaces unknown tokens by `<unk>`."""
         name = next((n for n in _VOCABULARIES if (directory / n).exists()), None)
-        if name is None or not (directory / "distilmt.json").exists():
+        if name is None or not has_manifest(directory):
             raise UserError(f"{directory} is not an exported model: use a directory that `distilmt export` wrote")
         strange = set().union(self.always, *self.by_piece.values()) - set(read_json(directory / name))
         if strange:

@@ -21,8 +21,8 @@ from typing import TypedDict
 
 from distilmt.evaluation.energy import EnergyMeter
 from distilmt.inference.base import DecodingOptions, TranslationModel
+from distilmt.inference.manifest import load_manifest
 from distilmt.utils import progress
-from distilmt.utils.checksums import read_json_object
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores, use_cores
 from distilmt.utils.run_dir import peak_rss
@@ -209,7 +209,7 @@ def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) 
 def _load(model: Path) -> tuple[TranslationModel, float]:
     """The model, and the seconds until it is ready."""
     # Some releases of CTranslate2 import torch if it is installed; a deployment does not have it.
-    manifest = read_json_object(model / "distilmt.json")
+    manifest = load_manifest(model)
     external_kind = manifest.get("outside", {}).get("kind")
     if external_kind != "transformers" and "torch" not in manifest:
         sys.modules["torch"] = None  # type: ignore[assignment]

@@ -17,10 +17,11 @@ from distilmt.config.systems import type_suffix
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.base import TrainedModel, require_packages
 from distilmt.export.card import Form, write_card
+from distilmt.inference.manifest import ExportManifest, write_manifest
 from distilmt.inference.translator import Translator
 from distilmt.training.fake_quantize import fake_quantize_model
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import atomic_directory, write_json
+from distilmt.utils.run_dir import atomic_directory
 
 TYPES: tuple[str, ...] = get_args(ComputeType)
 USE = """
@@ -56,12 +57,12 @@ def export(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, compute_
         save(spec, temporary, compute_type)
         for name in ("source.spm",) if tokenizer.shared else ("source.spm", "target.spm"):
             (temporary / name).write_bytes((tokenizer.directory / name).read_bytes())
-        facts = {
+        manifest: ExportManifest = {
             "format": 1,
             "compute_type": compute_type,
             "max_positions": model.config.max_position_embeddings,
         }
-        write_json(temporary / "distilmt.json", facts)
+        write_manifest(temporary, manifest)
 
 
 def save(spec: Any, directory: Path, compute_type: str) -> None:

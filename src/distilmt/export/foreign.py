@@ -22,11 +22,12 @@ from distilmt.export.huggingface_teacher import (
     prefix_of,
 )
 from distilmt.export.sentencepiece_files import sentencepiece_files, subword_nmt_file
+from distilmt.inference.manifest import MANIFEST, ExportManifest, has_manifest, load_manifest, write_manifest
 from distilmt.inference.moses_bpe import CODES, MosesBpeTokenizer
 from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.utils.checksums import wrap_read_errors
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import atomic_directory, read_json, write_json
+from distilmt.utils.run_dir import atomic_directory, read_json
 from distilmt.utils.unpacking import unzip
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def export_foreign(facts: TeacherReference, directory: Path, compute_type: str, 
             logger.info(f"{reason}: using transformers' own `generate`, which is slower")
             outside = {**outside, **_for_transformers(facts, source, target)}
     with atomic_directory(directory) as temporary:
-        write_json(temporary / "distilmt.json", {"format": 1, "outside": outside})
+        write_manifest(temporary, {"format": 1, "outside": dict(outside)})
 
 
 def check_packages(path: Path) -> None:
@@ -72,7 +73,7 @@ def check_packages(path: Path) -> None:
     if path.is_file():
         with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as package:
             names = [PurePosixPath(name).name for name in package.namelist()]
-    if "bpe.model" in names and not {"sentencepiece.model", "tokenizer.json", "distilmt.json"} & set(names):
+    if "bpe.model" in names and not {"sentencepiece.model", "tokenizer.json", MANIFEST} & set(names):
         for name in ("sacremoses", "subword_nmt"):
             import_module(name)
 
@@ -98,47 +99,48 @@ def copy_ctranslate2(facts: TeacherReference, directory: Path, compute_type: str
     with atomic_directory(directory) as temporary:
         place = _unzipped(Path(facts["path"]), temporary / ".package")
         model = place / "model" if (place / "model" / "model.bin").exists() else place
-        if (model / "distilmt.json").exists():
+        if has_manifest(model):
             shutil.copytree(model, temporary, dirs_exist_ok=True)
-            about = read_json(model / "distilmt.json")
+            manifest = load_manifest(model)
         else:
             for file in model.iterdir():
                 if file.name in ("model.bin", "config.json") or file.stem in _VOCABULARIES:
                     shutil.copyfile(file, temporary / file.name)
-            about = _pieces(place, model, temporary, source, target)
-            about["max_positions"] = min(about["max_positions"], _positions(temporary, str(place)))
+            manifest = _pieces(place, model, temporary, source, target)
+            manifest["max_positions"] = min(manifest["max_positions"], _positions(temporary, str(place)))
         shutil.rmtree(temporary / ".package", ignore_errors=True)
-        about |= {"compute_in": compute_type, "prefix": facts.get("prefix") or ""}
-        write_json(temporary / "distilmt.json", about)
+        write_manifest(temporary, {**manifest, "compute_in": compute_type, "prefix": facts.get("prefix") or ""})
 
 
-def _pieces(place: Path, model: Path, directory: Path, source: str, target: str) -> dict[str, Any]:
+def _pieces(place: Path, model: Path, directory: Path, source: str, target: str) -> ExportManifest:
     """Copy the tokenizer of a model; returns the content of distilmt.json."""
-    about: dict[str, Any] = {"format": 1, "max_positions": _ARGOS_POSITIONS}
+    manifest: ExportManifest = {"format": 1, "max_positions": _ARGOS_POSITIONS}
     # If true, CTranslate2 adds </s> (ct2-opus-mt-converter writes this option, ct2-transformers-converter does not).
     adds_end = bool(_config(model).get("add_source_eos", False))
     if any((model / name).exists() for name in ("tokenizer.json", "tokenizer_config.json")):
         tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
         tokenizer.save_pretrained(directory / "tokenizer")
-        about |= {"tokenizer": "huggingface", "max_positions": positions(tokenizer)}
-        about |= {"source_end": False} if adds_end else {}
-        return about | languages(tokenizer, source, target, str(place))
+        manifest |= {"tokenizer": "huggingface", "max_positions": positions(tokenizer)}
+        if adds_end:
+            manifest["source_end"] = False
+        return {**manifest, **languages(tokenizer, source, target, str(place))}
     package = read_json(place / "metadata.json") if (place / "metadata.json").exists() else {}
     prefix = package.get("target_prefix")
-    about |= {"target_prefix": prefix} if prefix else {}
+    if prefix:
+        manifest["target_prefix"] = prefix
     files = sentencepiece_files(model, source, target) or sentencepiece_files(place, source, target)
     if files is None:
         languages_of_rules = package.get("from_code", source), package.get("to_code", target)
-        return about | _merges(place, model, directory, *languages_of_rules)
+        return {**manifest, **_merges(place, model, directory, *languages_of_rules)}
     shutil.copyfile(files[0], directory / "source.spm")
     if files[1] != files[0]:
         shutil.copyfile(files[1], directory / "target.spm")
     # Marian's models expect </s> at the end of a source; OpenNMT's models for Argos do not.
     marian = files[0].name == "source.spm"
-    return about | {"source_end": marian and not adds_end}
+    return {**manifest, "source_end": marian and not adds_end}
 
 
-def _merges(place: Path, model: Path, directory: Path, source: str, target: str) -> dict[str, Any]:
+def _merges(place: Path, model: Path, directory: Path, source: str, target: str) -> ExportManifest:
     """Copy the BPE merges of a package without SentencePiece; returns the content of distilmt.json."""
     codes = subword_nmt_file(model) or subword_nmt_file(place)
     if codes is None:
@@ -147,10 +149,15 @@ def _merges(place: Path, model: Path, directory: Path, source: str, target: str)
             "target.spm, sentencepiece.model, bpe.model or tokenizer.json"
         )
     shutil.copyfile(codes, directory / CODES)
-    about = {"tokenizer": "subword-nmt", "source_end": False, "source_language": source, "target_language": target}
+    manifest: ExportManifest = {
+        "tokenizer": "subword-nmt",
+        "source_end": False,
+        "source_language": source,
+        "target_language": target,
+    }
     with wrap_read_errors(place, codes.name):
-        MosesBpeTokenizer(directory, about)
-    return about
+        MosesBpeTokenizer(directory, manifest)
+    return manifest
 
 
 def _positions(model: Path, name: str) -> int:

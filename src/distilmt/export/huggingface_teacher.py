@@ -10,9 +10,10 @@ from ctranslate2.converters import TransformersConverter
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer
 
+from distilmt.inference.manifest import ExportManifest, write_manifest
 from distilmt.utils.errors import UserError
 from distilmt.utils.languages import base_language, script_of
-from distilmt.utils.run_dir import atomic_directory, write_json
+from distilmt.utils.run_dir import atomic_directory
 from distilmt.utils.untrusted import check_configuration
 
 # Exceptions of transformers and the converter for models that are unreadable or not supported.
@@ -102,17 +103,21 @@ def export_huggingface_teacher(
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
         converter = _SafetensorsConverter(path)
-        facts = {"format": 1, "compute_type": compute_type, "max_positions": positions(tokenizer, _config(path))}
-        facts |= {"tokenizer": "huggingface"} | languages(tokenizer, source, target, path)
-        facts |= (
-            {"prefix": source_prefix} if (source_prefix := prefix_of(path, tokenizer, source, target, prefix)) else {}
-        )
+        manifest: ExportManifest = {
+            "format": 1,
+            "compute_type": compute_type,
+            "max_positions": positions(tokenizer, _config(path)),
+            "tokenizer": "huggingface",
+        }
+        manifest = {**manifest, **languages(tokenizer, source, target, path)}
+        if source_prefix := prefix_of(path, tokenizer, source, target, prefix):
+            manifest["prefix"] = source_prefix
         with atomic_directory(directory) as temporary:
             converter.convert(
                 str(temporary), quantization=None if compute_type == "float32" else compute_type, force=True
             )
             tokenizer.save_pretrained(temporary / "tokenizer")
-            write_json(temporary / "distilmt.json", facts)
+            write_manifest(temporary, manifest)
     except _UNCONVERTIBLE as error:
         reason = str(error).strip().split("\n")[0]
         if reason.startswith("No conversion is registered"):

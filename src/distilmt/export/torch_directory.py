@@ -11,10 +11,11 @@ from distilmt.data.tokenizer import Tokenizer
 from distilmt.data.tokenizer import load as load_tokenizer
 from distilmt.export.base import TrainedModel
 from distilmt.export.card import Form, write_card
+from distilmt.inference.manifest import write_manifest
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.beam_search import search
 from distilmt.models.checkpoint import load_model, save_model
-from distilmt.utils.run_dir import atomic_directory, write_json
+from distilmt.utils.run_dir import atomic_directory
 
 USE = """
 ```python
@@ -36,7 +37,7 @@ def export_torch(model: Seq2SeqModel, tokenizer: Tokenizer, directory: Path) -> 
     """
     with atomic_directory(directory) as temporary:
         save_model(model, tokenizer, temporary)
-        write_json(temporary / "distilmt.json", {"format": 1, "torch": model.architecture})
+        write_manifest(temporary, {"format": 1, "torch": model.architecture})
 
 
 @dataclass(frozen=True)

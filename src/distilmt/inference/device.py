@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import ctranslate2
 
+from distilmt.inference.manifest import ExportManifest
 from distilmt.utils.hardware import loads_cublas
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def best_device() -> str:
     return "cpu"
 
 
-def compute_type_for(manifest: dict[str, Any], device: str) -> str:
+def compute_type_for(manifest: ExportManifest, device: str) -> str:
     """The compute type of a model: that of its weights, or a CPU substitute, of which CTranslate2 warns.
 
     Weights copied without conversion (`compute_in`) are converted when they are loaded.

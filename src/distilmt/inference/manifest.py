@@ -6,10 +6,68 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
+from distilmt.utils.run_dir import read_json, write_json
 from distilmt.utils.unpacking import allowance, unxz
+
+MANIFEST = "distilmt.json"
+
+
+class ExportManifest(TypedDict, total=False):
+    """Content of `distilmt.json`; other keys, of later versions, are kept."""
+
+    format: int
+    """Version of this record, 1."""
+    compute_type: str
+    """CTranslate2 type of the weights."""
+    compute_in: str
+    """The type to compute in, if it is not that of the weights: they are another program's."""
+    max_positions: int
+    """Maximum length of a sentence in tokens."""
+    beam_size: int
+    """The beam size that `distilmt compress` selected; 4 if missing."""
+    capitals: bool
+    """Whether the model was trained on sentences in capitals; missing: each sentence decides."""
+    tokenizer: str
+    """`huggingface` or `subword-nmt`; missing: SentencePiece."""
+    source_end: bool
+    """Whether a source ends in `</s>` (missing: it does, except with subword-nmt)."""
+    source_language: str
+    """Source language in the code of the tokenizer."""
+    target_language: str
+    """Target language in the code of Moses' rules."""
+    target_prefix: str
+    """First token of a translation, of multilingual models."""
+    prefix: str
+    """Text before every source."""
+    shortlist: JsonObject
+    """Settings and coverage of `vmap.txt`."""
+    outside: JsonObject
+    """Instead of a model: how to reach the program, server or transformers model (a `TeacherReference`)."""
+    torch: str
+    """Instead of a CTranslate2 model: the architecture of a model that PyTorch translates with."""
+
+
+def has_manifest(path: Path) -> bool:
+    """Whether a directory is an export, of a model or of a reference to one."""
+    return (path / MANIFEST).exists()
+
+
+def load_manifest(path: Path) -> ExportManifest:
+    """The manifest of any export, unchecked.
+
+    Raises:
+        UserError: it is missing or is not JSON.
+    """
+    return cast("ExportManifest", read_json(path / MANIFEST))
+
+
+def write_manifest(path: Path, manifest: ExportManifest) -> None:
+    """Write the manifest of an export atomically."""
+    write_json(path / MANIFEST, manifest)
 
 
 def is_model(path: Path) -> bool:
@@ -64,41 +122,41 @@ def exported_model(path: Path, system: str = "student-int8") -> Path:
     Raises:
         UserError: the path does not exist, or the run has no such export.
     """
-    if is_model(path) or (path / "distilmt.json").exists():
+    if is_model(path) or has_manifest(path):
         return path  # the loader reports missing files
     if not path.is_dir():
         raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
     directory = path / "compressed" / "model" if system == "compressed" else path / "exports" / system
-    if is_model(directory) or (directory / "distilmt.json").exists():
+    if is_model(directory) or has_manifest(directory):
         return directory
     names = sorted(model.name for model in path.glob("exports/*") if is_model(model))
     hint = f"it has {', '.join(names)}: name one with --system" if names else export_hint(path)
     raise UserError(f"{path} has no exported {system!r}: {hint}")
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """The content of a model's `distilmt.json`.
+def read_manifest(path: Path) -> ExportManifest:
+    """The manifest of a model that CTranslate2 translates with.
 
     Raises:
         UserError: the directory is not an exported model, or `distilmt.json` is damaged.
     """
-    missing = [name for name in ("model.bin", "distilmt.json") if not has_file(path, name)]
+    missing = [name for name in ("model.bin", MANIFEST) if not has_file(path, name)]
     if missing:
         models = sorted(str(place) for place in path.glob("exports/*") if is_model(place))
         remedy = f"name one of its exports, {', '.join(models)}" if models else "run `distilmt export` first"
         raise UserError(f"{path} is not an exported model ({missing[0]} is missing): {remedy}")
     try:
-        manifest = json.loads((path / "distilmt.json").read_text(encoding="utf-8"))
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         if (
             isinstance(manifest, dict)
             and int(manifest.get("max_positions", 0)) > 1
             and int(manifest.get("beam_size", 1)) > 0
         ):
-            return manifest
+            return cast("ExportManifest", manifest)
         reason = "max_positions, beam_size or another value is invalid"
     except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         reason = str(error)
-    raise UserError(f"{path / 'distilmt.json'} is damaged ({reason}): copy or export the model again")
+    raise UserError(f"{path / MANIFEST} is damaged ({reason}): copy or export the model again")
 
 
 def card_languages(path: Path) -> tuple[str, str]:

@@ -6,9 +6,9 @@ import io
 import json
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from distilmt.inference.manifest import has_file, read_model_file
+from distilmt.inference.manifest import ExportManifest, has_file, read_model_file
 
 if TYPE_CHECKING:
     from subword_nmt.apply_bpe import BPE
@@ -24,7 +24,7 @@ MAX_CACHED_WORDS = 200_000
 class MosesBpeTokenizer:
     """Tokenizes and detokenizes like `argostranslate.tokenizer.BPETokenizer` (1.11)."""
 
-    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, path: Path, manifest: ExportManifest) -> None:
         """Load the merges and the rules of both languages.
 
         Args:

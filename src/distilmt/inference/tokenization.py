@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, groupby, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sentencepiece as spm
 
 from distilmt.data.cleaning import unspaced_count
 from distilmt.inference.base import Span, WordAttention
-from distilmt.inference.manifest import has_file, read_model_file
+from distilmt.inference.manifest import ExportManifest, has_file, read_model_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -28,7 +28,7 @@ _FILLER = re.compile(r"madeupword\d+|averyunlikelytoken\d+|<unused\d+>|<blank>")
 class SentencePieceTokenizer:
     """SentencePiece tokens in Marian's convention, or of a model without `</s>` in its input (`source_end: false`)."""
 
-    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, path: Path, manifest: ExportManifest) -> None:
         self._end = ["</s>"] if manifest.get("source_end", True) else []
         self.prefix = [manifest["target_prefix"]] if "target_prefix" in manifest else []
         self._before = str(manifest.get("prefix", ""))
@@ -73,7 +73,7 @@ class SentencePieceTokenizer:
 class HuggingFaceTokenizer:
     """Tokens of any other teacher, from its own tokenizer."""
 
-    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, path: Path, manifest: ExportManifest) -> None:
         from transformers import AutoTokenizer
 
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(

@@ -12,6 +12,7 @@ from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.foreign import export_foreign
 from distilmt.export.formats import export_for_translation
 from distilmt.inference.base import DecodingOptions, Hypothesis, TranslationModel
+from distilmt.inference.manifest import has_manifest
 from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.inference.translator import Translator
 from distilmt.labels.selection import LONGEST_PHRASE
@@ -113,7 +114,7 @@ class TeacherEnsemble:
         facts = existing.read_pointer(path)
         if number and facts is None and existing.read_pointer(self.job.teacher):  # another external model
             facts = existing.describe_teacher(TeacherConfig(path=str(path)))
-        if not existing.has_local_weights(facts) or not (exported / "distilmt.json").exists():
+        if not existing.has_local_weights(facts) or not has_manifest(exported):
             self._export(facts, path, exported, compute_type)
         workers, here = self.job.cores or cores(), self.job.cores is None  # a worker stores no cache
         return load_translation_model(exported, threads=1, workers=workers, device="auto", use_cache=here)

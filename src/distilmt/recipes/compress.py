@@ -21,6 +21,7 @@ from distilmt.evaluation.challenge_runner import ChallengeComparison
 from distilmt.export.card import write_card
 from distilmt.export.ctranslate2 import CTranslate2Exporter
 from distilmt.export.formats import require_ctranslate2
+from distilmt.inference.manifest import load_manifest, write_manifest
 from distilmt.pipeline.step_directory import run_step
 from distilmt.pipeline.steps import signature
 from distilmt.pipeline.steps.challenges import compare_shipped_model
@@ -31,7 +32,7 @@ from distilmt.report import ablation
 from distilmt.report.ablation_schema import Ablation, Candidate, SearchFacts, StageResult
 from distilmt.utils import parallel
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import atomic_directory, locked, read_json, read_step, step_fingerprint, write_json
+from distilmt.utils.run_dir import atomic_directory, locked, read_step, step_fingerprint
 from distilmt.utils.run_paths import RunPaths
 from distilmt.utils.sizes import total_bytes
 from distilmt.utils.step_results import ModelResult, result_of
@@ -239,7 +240,7 @@ class _Search:
         """Copy the selected export to `compressed/model`, with its beam size."""
         with atomic_directory(self.paths.compressed_model) as place:
             shutil.copytree(self._export_dir(variant), place, dirs_exist_ok=True)
-            write_json(place / "distilmt.json", read_json(place / "distilmt.json") | {"beam_size": variant.beam_size})
+            write_manifest(place, {**load_manifest(place), "beam_size": variant.beam_size})
 
     def _write_card(self, chosen: EvaluatedVariant, stage: StageResult) -> None:
         """Write the model card of the shipped model: origin and scores."""

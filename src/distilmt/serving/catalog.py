@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from distilmt.inference.manifest import export_hint, is_model, read_manifest
+from distilmt.inference.manifest import export_hint, has_manifest, is_model, read_manifest
 from distilmt.serving.language_codes import normalize_code
 from distilmt.utils import checksums
 from distilmt.utils.errors import UserError
@@ -120,7 +120,7 @@ def _models_of_argument(argument: str, system: str) -> list[ModelInfo]:
     path = Path(directory if codes else argument)
     if codes and len(codes) != 2:
         raise UserError(f"{argument}: write the languages before the = like en-it")
-    if is_model(path) or (path / "distilmt.json").exists():
+    if is_model(path) or has_manifest(path):
         return [_model_info(path, path.resolve().name, codes)]
     if not path.is_dir():
         raise UserError(f"{path} is not a directory: give a run directory (runs/demo) or an exported model")
@@ -135,7 +135,7 @@ def _models_of_run(run: Path, system: str) -> list[ModelInfo]:
         directories.append(paths.compressed_model)
     by_name = {_export_name(directory): directory for directory in directories}
     if system not in by_name:
-        if (run / "exports" / system / "distilmt.json").exists():
+        if has_manifest(run / "exports" / system):
             read_manifest(run / "exports" / system)
         hint = f"it has {', '.join(by_name)}: choose one with --system" if by_name else export_hint(run)
         raise UserError(f"{run} has no exported {system!r}: {hint}")

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from distilmt.data.cleaning import normalize
 from distilmt.inference.base import DEFAULT_DECODING, DecodingOptions, Hypothesis, TranslationModel
+from distilmt.inference.manifest import ExportManifest, has_manifest, load_manifest
 from distilmt.inference.teacher_reference import TeacherReference, read_reference
 from distilmt.inference.translator import Translator
 from distilmt.teachers.command import Command
@@ -16,7 +17,7 @@ from distilmt.teachers.libretranslate import LibreTranslate
 from distilmt.teachers.openai import OpenAI
 from distilmt.teachers.response_cache import ResponseCache
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import fingerprint, read_json
+from distilmt.utils.run_dir import fingerprint
 from distilmt.utils.sizes import total_bytes
 
 
@@ -118,15 +119,14 @@ def load_translation_model(
     Raises:
         UserError: the directory is not an export.
     """
-    file = Path(path) / "distilmt.json"
-    facts = read_json(file) if file.exists() else {}
-    if "torch" in facts:
+    manifest = load_manifest(Path(path)) if has_manifest(Path(path)) else ExportManifest()
+    if "torch" in manifest:
         from distilmt.teachers.torch_translator import TorchTranslator
 
         return TorchTranslator.open(Path(path))
-    if "outside" not in facts:
+    if "outside" not in manifest:
         return Translator(path, threads=threads, workers=workers, device=device)
-    external_facts = read_reference(facts["outside"])
+    external_facts = read_reference(manifest["outside"])
     if external_facts["kind"] == "transformers":
         from distilmt.teachers.hf_generate import TransformersTeacher
 
@@ -137,7 +137,7 @@ def load_translation_model(
 
 def shipped_bytes(path: Path) -> int | None:
     """Size of an export in bytes; None if it only references a program, a server or a model elsewhere."""
-    if "outside" in read_json(path / "distilmt.json"):
+    if "outside" in load_manifest(path):
         return None
     return total_bytes(path)
 

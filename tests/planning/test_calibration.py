@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from distilmt.planning import calibration
 from distilmt.planning.calibration import Observation
 from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import read_json, write_json
 
 TRUE = {"starts": 3.0, "pairs": 0.0, "updates": 0.004, "layer FLOPs": 5e-12}
 
@@ -52,8 +53,8 @@ def test_with_few_observations_only_the_pace_of_products_is_reported():
 
 
 def test_what_was_never_seen_is_not_predicted():
-    assert calibration.fit_kind(observations(5), "labelling") is None
-    assert calibration.predict_seconds({"training": TRUE}, {"labelling": {"starts": 1.0}}) is None
+    assert calibration.fit_kind(observations(5), "labeling") is None
+    assert calibration.predict_seconds({"training": TRUE}, {"labeling": {"starts": 1.0}}) is None
     assert calibration.predict_seconds({"training": TRUE}, {}) is None
     with pytest.raises(UserError, match="--calibrate"):
         calibration.fit_rates([], [], "runs/nothing")
@@ -77,6 +78,10 @@ def test_rates_are_preserved_and_read(tmp_path, monkeypatch):
     assert calibration.cache_path().parent == tmp_path / "distilmt"
     calibration.save(rates, calibration.cache_path())
     assert calibration.load(calibration.cache_path()) == rates
+    former = read_json(calibration.cache_path())
+    former["seconds"]["labelling"] = {"starts": 1.0}
+    write_json(calibration.cache_path(), former)
+    assert calibration.load(calibration.cache_path()).seconds["labeling"] == {"starts": 1.0}
     calibration.cache_path().write_text('{"seconds": {}}')
     with pytest.raises(UserError, match="--calibrate"):
         calibration.load(calibration.cache_path())

@@ -82,7 +82,7 @@ def test_works_grow_as_the_configuration_does(config, text):
     ].flops
     silent = replace(config, labels=replace(config.labels, num_hypotheses=0, score_on="reference"))
     labels = {w.name: w for w in step_costs(silent, text)}["labels"]
-    assert labels.drivers["labelling"]["decoding FLOPs"] == 0 < labels.drivers["labelling"]["scoring FLOPs"]
+    assert labels.drivers["labeling"]["decoding FLOPs"] == 0 < labels.drivers["labeling"]["scoring FLOPs"]
     alone = replace(config, student=replace(config.student, baseline=False))
     assert [work.name for work in step_costs(alone, text)] == ["teacher", "labels", "student", "exports"]
 
@@ -91,11 +91,11 @@ def test_what_was_stated_counts_in_place_of_what_was_expected(config, text, fini
     facts = read_measurements(RunPaths(finished_run))
     assert facts.updates == {"teacher": 30, "student": 20, "baseline": 20} and facts.hypothesis_tokens > 355
     assert set(facts.lengths) == set(facts.updates) and min(facts.lengths.values()) > 0
-    expected = step_costs(config, text, RunMeasurements())[1].drivers["labelling"]["words"]
+    expected = step_costs(config, text, RunMeasurements())[1].drivers["labeling"]["words"]
     wordy = step_costs(config, text, RunMeasurements({}, {"teacher": 3.0}))[0].drivers["validation"]
     assert wordy["words"] == pytest.approx(3 * step_costs(config, text)[0].drivers["validation"]["words"])
     doubled = RunMeasurements({}, {}, 2 * text.pairs * text.tokens()[1])
-    assert step_costs(config, text, doubled)[1].drivers["labelling"]["words"] == pytest.approx(2 * expected)
+    assert step_costs(config, text, doubled)[1].drivers["labeling"]["words"] == pytest.approx(2 * expected)
 
 
 def test_a_finished_run_is_measured_and_its_rates_predict_it(config, text):
@@ -103,7 +103,7 @@ def test_a_finished_run_is_measured_and_its_rates_predict_it(config, text):
     assert set(rows) == {"teacher", "labels", "student", "baseline", "exports"}
     assert rows["teacher"]["flops"] > rows["student"]["flops"] > 0 and rows["labels"]["seconds"] > 0
     seen, memory = observations_of(config, text)
-    assert {o.kind for o in seen} == {"training", "validation", "labelling"} and len(memory) == 4
+    assert {o.kind for o in seen} == {"training", "validation", "labeling"} and len(memory) == 4
     rates = fit_rates(seen, memory, "the toy run")
     guess = by_name(predict.predicted_costs(config, text, rates))
     real = rows["labels"]["seconds"]  # the one labelling: its pace is known exactly, but for what was said
@@ -132,4 +132,4 @@ def test_the_report_of_a_run_holds_its_cost(finished_run):
 def test_a_run_on_the_students_own_words_requests_the_teacher_again(config, text):
     policy = replace(config.student.on_policy, steps=10, rounds=2)
     work = step_costs(replace(config, student=replace(config.student, on_policy=policy)), text)[2]
-    assert work.drivers["training"]["updates"] == 40 and work.drivers["labelling"]["starts"] == 2
+    assert work.drivers["training"]["updates"] == 40 and work.drivers["labeling"]["starts"] == 2

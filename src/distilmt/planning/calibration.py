@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -27,7 +28,10 @@ from distilmt.utils.machine_info import MachineInfo, machine
 from distilmt.utils.run_dir import StepRecord, fingerprint, read_json, read_step, write_json
 from distilmt.utils.step_results import LabelResult, ModelResult, result_of
 
-KINDS = ("training", "validation", "labelling")
+T = TypeVar("T")
+KINDS = ("training", "validation", "labeling")
+_FORMER_KINDS = {"labelling": "labeling"}
+"""Kinds by their names in files of older versions."""
 _ROUNDS, _SMALL_ERROR = 12, 0.02
 STEPS = ("teacher", "labels", "student", "baseline")
 
@@ -149,10 +153,10 @@ def observations_of(config: RunConfig, text: CorpusStatistics) -> tuple[list[Obs
 def _parts(work: StepCost, record: StepRecord) -> list[Observation]:
     """Observations of validation and training, separate if the record has both."""
     validating = result_of(ModelResult, record).validation_seconds
-    if "labelling" in work.drivers:
+    if "labeling" in work.drivers:
         if result_of(LabelResult, record).reused:  # some labels were reused: the time does not fit the work
             return []
-        return [Observation(work.name, "labelling", work.drivers["labelling"], record.seconds)]
+        return [Observation(work.name, "labeling", work.drivers["labeling"], record.seconds)]
     if validating is None:
         return [Observation(work.name, "training", work.drivers["training"], record.seconds)]
     return [
@@ -216,6 +220,11 @@ def save(rates: CostRates, path: Path) -> None:
     write_json(path, asdict(rates))
 
 
+def _with_kinds(values: Mapping[str, T]) -> dict[str, T]:
+    """Values by kind, under the names of today."""
+    return {_FORMER_KINDS.get(kind, kind): value for kind, value in values.items()}
+
+
 def load(path: Path) -> CostRates:
     """Load rates.
 
@@ -224,6 +233,7 @@ def load(path: Path) -> CostRates:
     """
     values = read_json(path)
     try:
-        return CostRates(**values)
-    except TypeError:
+        rates = CostRates(**values)
+        return replace(rates, seconds=_with_kinds(rates.seconds), error=_with_kinds(rates.error))
+    except (TypeError, AttributeError):
         raise UserError(f"{path} was written by another version of distilmt: fit again with --calibrate") from None

@@ -196,7 +196,7 @@ def _student(
         drivers = _decoding_drivers(labels, text, dims, sentences, None) | _scoring_drivers(
             labels, text, teacher, sentences
         )
-        work.drivers["labelling"] = {"starts": float(policy.rounds)} | drivers
+        work.drivers["labeling"] = {"starts": float(policy.rounds)} | drivers
         work.flops = (work.flops or 0.0) + drivers["decoding FLOPs"] + drivers["scoring FLOPs"]
     return work
 
@@ -216,7 +216,7 @@ def _labeling(
         labels, text, dims, sentences
     )
     teachers = 1 + len(labels.ensemble)
-    drivers = {"labelling": {"starts": 1.0} | {name: teachers * value for name, value in step_drivers.items()}}
+    drivers = {"labeling": {"starts": 1.0} | {name: teachers * value for name, value in step_drivers.items()}}
     row = text.row_bytes(labels.num_hypotheses * teachers, labels.score_on != "hypothesis" and labels.top_k > 0)
     store = sentences * (row + sizes.top_k_bytes(labels, text.vocabulary, text.tokens()[1]))
     export_bytes = sizes.export_bytes(dims, labels.compute_type) + text.processor_bytes if labels.num_hypotheses else 0

@@ -9,6 +9,7 @@ from distilmt.config import LabelConfig
 from distilmt.config.commands import LabelsConfig
 from distilmt.labels.store import LabelStore
 from distilmt.utils.errors import UserError
+from distilmt.utils.run_paths import RunPaths
 
 CommandOutput = tuple[str, dict[str, Any]]
 """Text output, and the same as data."""
@@ -98,12 +99,14 @@ def _scoring_task(store: LabelStore, config: LabelsConfig, labels: LabelConfig) 
     from distilmt.labels.ensemble import LabelingTask
     from distilmt.models.checkpoint import weights_fingerprint
 
-    default_directory = store.directory.parent / "teacher"
-    teachers = [Path(path) for path in config.teachers] or [default_directory] * default_directory.is_dir()
+    own_teacher = RunPaths(store.directory.parent).teacher
+    teachers = [Path(path) for path in config.teachers]
+    if not teachers and own_teacher.is_dir():
+        teachers = [own_teacher]
     if "+".join(weights_fingerprint(path) for path in teachers) != store.manifest["teacher"]:
         raise UserError(
             f"{store.directory} contains top-k of its teacher, which must score the selected hypotheses: give its "
-            f"directory, and those of an ensemble, with --teachers{' (these are others)' * bool(teachers)}"
+            f"directory, and those of an ensemble, with --teachers{' (these are others)' if teachers else ''}"
         )
     tokenizer = tokenizers.load(teachers[0])
     store.require(tokenizer.fingerprint)

@@ -17,9 +17,6 @@ EXCEPTIONS = {
 }
 EXCEPTIONS |= {
     "cli/test_cli.py": {"_UNTIL"},
-    "pipeline/test_dependencies.py": {"_work", "_settings", "_rules", "_READS"},
-    "pipeline/test_kill.py": {"_inputs", "_settings", "_rules"},
-    "pipeline/test_pipeline_steps.py": {"_READS"},
 }
 # Named tuples' own functions are public.
 PUBLIC = {"_replace", "_asdict", "_fields", "_make"}

@@ -15,9 +15,6 @@ EXCEPTIONS = {
     # torch does not tell in another way which hooks a module has.
     "compression/test_importance.py": {"_forward_pre_hooks"},
 }
-EXCEPTIONS |= {
-    "cli/test_cli.py": {"_UNTIL"},
-}
 # Named tuples' own functions are public.
 PUBLIC = {"_replace", "_asdict", "_fields", "_make"}
 

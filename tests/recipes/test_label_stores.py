@@ -80,7 +80,7 @@ def test_select_requests_the_teacher_for_words_of_what_it_chooses(store, finishe
     ("arguments", "expected"),
     [
         (["chek", "x"], "did you mean 'check'"),
-        (["check"], "takes 1 directories, not 0"),
+        (["check"], "takes 1 directory, not 0"),
         (["merge", "x", "y"], "takes 3 or more directories"),
         (["split", "x", "y", "--parts", "2", "--first", "1"], "exclude each other"),
         (["split", "x", "y", "--part", "2"], "did you mean 'parts'"),

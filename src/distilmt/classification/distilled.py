@@ -207,17 +207,20 @@ class Distilled(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: RowsLike) -> np.ndarray:
         """The student's predicted class of each row, [n]."""
-        return self.student_.predict(self._checked(X))
+        rows = self._checked(X)
+        return self.student_.predict(rows)
 
     @available_if(_student_has("predict_proba"))
     def predict_proba(self, X: RowsLike) -> np.ndarray:
         """The student's probabilities, [n, K]; only available if the student has them."""
-        return aligned(self._student_method("predict_proba")(self._checked(X)), self.student_.classes_, self.classes_)
+        rows = self._checked(X)
+        return aligned(self._student_method("predict_proba")(rows), self.student_.classes_, self.classes_)
 
     @available_if(_student_has("decision_function"))
     def decision_function(self, X: RowsLike) -> np.ndarray:
         """The student's scores, [n, K], or [n] for two classes; only available if the student has them."""
-        scores = self._student_method("decision_function")(self._checked(X))
+        rows = self._checked(X)
+        scores = self._student_method("decision_function")(rows)
         if len(self.student_.classes_) == len(self.classes_):
             return scores
         columns = np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores

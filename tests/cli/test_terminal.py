@@ -59,7 +59,7 @@ def test_challenges_with_an_example_of_each_failure(capsys):
             ("short", 1, 0.5, [{"source": "dog", "translation": "cane cane"}]),
         )
     ]
-    show_challenges({"examination": {"student-int8": rows}})
+    show_challenges({"challenge_sets": {"student-int8": rows}})
     out = capsys.readouterr().out
     assert "FAILED" in out and "passed" in out and "0.004" in out
     assert "numbers: It costs [3]. → Costa." in out and "cane cane" not in out

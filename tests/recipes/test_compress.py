@@ -72,7 +72,7 @@ def test_the_budget_goes_from_the_teacher_to_what_is_shipped(run):
 
 def test_what_is_shipped_is_examined(run):
     result = budget(run)
-    rows = result["examination"][result["chosen"]["name"]]
+    rows = result["challenge_sets"][result["chosen"]["name"]]
     assert len(rows) > 3
     assert all(row["cases"] > 0 and row["student"] <= row["cases"] for row in rows)
     assert "Challenge sets: " in (run / "compressed" / "ablation.md").read_text()

@@ -136,7 +136,7 @@ def make_report(pairs: list[tuple[str, str]], target: str) -> dict:
             "python": "3.11.2",
             "versions": {"ctranslate2": "4.8.5", "torch": "2.13.0"},
         },
-        "examination": {"student-int8": [challenge("numbers", 9, 2, 0.004), challenge("short", 1, 1, 0.5)]},
+        "challenge_sets": {"student-int8": [challenge("numbers", 9, 2, 0.004), challenge("short", 1, 1, 0.5)]},
         "config": {"run_dir": "runs/demo", "corpus": {"source": "en", "target": target}, "seed": 1},
         "distilmt_version": "0.1.0",
         "date": "2026-01-31 12:00 UTC",

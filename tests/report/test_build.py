@@ -89,7 +89,7 @@ def test_a_report_has_all_keys_and_is_strict_json():
     )
     report = build.build(measurements)
     target_value = (
-        "signature pair test systems comparisons steps cost curves examples corpus labels examination machine"
+        "signature pair test systems comparisons steps cost curves examples corpus labels challenge_sets machine"
     )
     assert set(report) == {*target_value.split(), "config", "distilmt_version", "date"}
     assert report["curves"]["student"][0]["train_loss"] is None

@@ -68,7 +68,9 @@ def test_challenges_and_their_verdicts(italian, language, failed, numbers):
     row = page[page.index(numbers) :].split("</tr>")[0]
     assert f"<strong>{failed}</strong>" in row and "<td>22 %</td><td>5 %</td>" in row and "&lt;euro&gt;" in row
     assert page.count(f"<strong>{failed}</strong>") == 1
-    del italian["examination"]
+    older = {("examination" if key == "challenge_sets" else key): value for key, value in italian.items()}
+    assert render(older, language) == page
+    del italian["challenge_sets"]
     assert f"<strong>{failed}</strong>" not in render(italian, language)
 
 
@@ -120,7 +122,7 @@ def test_no_text_of_a_corpus_becomes_markup(source, translation_, name, script):
         "examples": [{"source": source, "reference": translation_, "translations": systems, "chosen": "random"}],
         "corpus": {"dropped": dropped},
         "curves": {name: [{"update": 1, "bleu": 2.0}]},
-        "examination": {name: [{**challenge, "examples": [failure]}]},
+        "challenge_sets": {name: [{**challenge, "examples": [failure]}]},
         "config": {name: source},
     }
     page = render(stored, "en")

@@ -87,10 +87,12 @@ class Output:
             print(json.dumps(report, ensure_ascii=False))
         elif not self.is_quiet:
             from distilmt.cli.terminal import show_challenges, show_report
+            from distilmt.report.schema import complete
 
-            show_report(report, root)
+            whole = complete(report)
+            show_report(whole, root)
             if "--health" in self.flags:
-                show_challenges(report)
+                show_challenges(whole)
 
 
 def take_flags(arguments: Sequence[str], flags: Mapping[str, str]) -> tuple[list[str], Output]:

@@ -6,13 +6,13 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from distilmt.report.schema import RunReport, System
 from distilmt.utils.progress import Task
 
 _LINE_SECONDS = 30.0
@@ -109,7 +109,7 @@ class Terminal(logging.Handler):
         self.console.print(f"[{seconds // 60:3d}:{seconds % 60:02d}] {message}", markup=False, highlight=False)
 
 
-def show_report(report: dict[str, Any], root: Path) -> None:
+def show_report(report: RunReport, root: Path) -> None:
     """Print the table of systems and the path of the report."""
     table = Table(
         title=f"{report['pair']['source']} → {report['pair']['target']}, {report['test']['sentences']} sentences",
@@ -130,9 +130,9 @@ def show_report(report: dict[str, Any], root: Path) -> None:
     console.print(f"report: {root / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-def show_challenges(report: dict[str, Any]) -> None:
+def show_challenges(report: RunReport) -> None:
     """Print the challenge results of student, baseline and teacher, with an example of each failure."""
-    for name, rows in (report.get("examination") or {}).items():
+    for name, rows in (report.get("challenge_sets") or {}).items():
         table = Table(title=name, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
         for column in ("challenge set", "inputs", "failures", "teacher", "p", "result"):
             table.add_column(column, justify="left" if column in ("challenge set", "result") else "right")
@@ -148,21 +148,25 @@ def show_challenges(report: dict[str, Any]) -> None:
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-_COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
+def _number(value: float | None, digits: int, divisor: float = 1, unit: str = "") -> str:
+    return "–" if value is None else f"{value / divisor:.{digits}f}{unit}"
+
+
+_COLUMNS: dict[str, Callable[[System], str]] = {
     "system": lambda s: str(s["name"]),
-    "BLEU": lambda s: f"{s['bleu']:.2f}",
-    "chrF": lambda s: f"{s['chrf']:.2f}",
-    "MB": lambda s: "–" if s["file_bytes"] is None else f"{s['file_bytes'] / 1e6:.1f}",
-    "params": lambda s: f"{s['parameters'] / 1e6:.1f}M",
-    "sent/s\nbatch 1": lambda s: f"{s['sentences_per_second']['batch_1']:.1f}",
-    "sent/s\nbatch 64": lambda s: f"{s['sentences_per_second']['batch_64']:.1f}",
-    "p50\nms": lambda s: f"{s['latency_ms']['p50']:.1f}",
-    "memory\nMB": lambda s: f"{s['peak_rss_bytes'] / 1e6:.0f}",
+    "BLEU": lambda s: _number(s["bleu"], 2),
+    "chrF": lambda s: _number(s["chrf"], 2),
+    "MB": lambda s: _number(s["file_bytes"], 1, 1e6),
+    "params": lambda s: _number(s["parameters"], 1, 1e6, "M"),
+    "sent/s\nbatch 1": lambda s: _number((s["sentences_per_second"] or {}).get("batch_1"), 1),
+    "sent/s\nbatch 64": lambda s: _number((s["sentences_per_second"] or {}).get("batch_64"), 1),
+    "p50\nms": lambda s: _number((s["latency_ms"] or {}).get("p50"), 1),
+    "memory\nMB": lambda s: _number(s["peak_rss_bytes"], 0, 1e6),
 }
 
 
-def _cell(system: dict[str, Any], get: Callable[[dict[str, Any]], str]) -> str:
+def _cell(system: System, get: Callable[[System], str]) -> str:
     try:
         return get(system)
-    except (KeyError, TypeError):
+    except KeyError:  # a report of an older version
         return "–"

@@ -1,1 +1,1 @@
-"""What the teacher said: asked once, stored, and read by every student."""
+"""The teacher's labels: computed once, stored, and read by every student."""

@@ -233,7 +233,7 @@ class _Search:
             "max_drop": config.max_drop,
             "against": config.relative_to,
             "goal": config.objective,
-            "examination": self._challenge_results(chosen),
+            "challenge_sets": self._challenge_results(chosen),
         }
 
     def _ship(self, variant: Variant) -> None:

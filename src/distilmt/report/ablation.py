@@ -89,7 +89,7 @@ def render(ablation: Ablation) -> str:
         stages=Table(_("From the teacher to the shipped model"), [_("Change"), *headings(_)], rows(ablation, _)),
         note=table_note(_),
         quality=_stages_plot(ablation, _),
-        challenges=challenge_tables(ablation["examination"], _),
+        challenges=challenge_tables(ablation["challenge_sets"], _),
         source_tag=language_tag(pair["source"]),
         target_tag=language_tag(pair["target"]),
         candidates=_candidates_plot(ablation, _),
@@ -281,7 +281,7 @@ def _candidate_rows(ablation: Ablation) -> list[list[str]]:
 
 def _challenge_sentences(ablation: Ablation) -> list[str]:
     """Challenge results of the shipped model, in one paragraph, if there are any."""
-    results = [row for comparisons in ablation["examination"].values() for row in comparisons]
+    results = [row for comparisons in ablation["challenge_sets"].values() for row in comparisons]
     if not results:
         return []
     failed = [

@@ -59,7 +59,7 @@ class SearchFacts(TypedDict):
     max_drop: float
     against: ConstraintReference
     goal: CompressionGoal
-    examination: dict[str, list[ChallengeComparison]]
+    challenge_sets: dict[str, list[ChallengeComparison]]
 
 
 class Ablation(SearchFacts):

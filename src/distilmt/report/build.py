@@ -171,7 +171,7 @@ class RunMeasurements:
     examples: Sequence[TranslationExample] = ()
     corpus: Facts = field(default_factory=dict)
     labels: Facts = field(default_factory=dict)
-    examination: Mapping[str, Sequence[ChallengeComparison]] = field(default_factory=dict)
+    challenge_sets: Mapping[str, Sequence[ChallengeComparison]] = field(default_factory=dict)
     config: Facts = field(default_factory=dict)
 
 
@@ -189,7 +189,7 @@ def build(measurements: RunMeasurements) -> RunReport:
         examples=list(measurements.examples),
         corpus=measurements.corpus,
         labels=measurements.labels,
-        examination={name: list(rows) for name, rows in measurements.examination.items()},
+        challenge_sets={name: list(rows) for name, rows in measurements.challenge_sets.items()},
         machine=machine(),
         config=measurements.config,
         distilmt_version=__version__,

@@ -108,7 +108,7 @@ def run_view(report: RunReport, _: Translation) -> RunView:
         comparisons=comparison_rows(report),
         examples=examples_view(report, _),
         health=health_table(report, _),
-        challenges=challenge_tables(report["examination"], _),
+        challenges=challenge_tables(report["challenge_sets"], _),
         curves=curves_view(report, _),
         cost=cost_view(report, _),
         corpus=corpus_view(report["corpus"], _),

@@ -110,7 +110,7 @@ class TranslationExample(TypedDict):
 
 
 class RunReport(TypedDict):
-    """The whole report; `examination` has the challenge results by system."""
+    """The whole report; `challenge_sets` has the challenge results by system."""
 
     signature: str
     pair: LanguagePair
@@ -123,16 +123,19 @@ class RunReport(TypedDict):
     examples: list[TranslationExample]
     corpus: Facts
     labels: Facts
-    examination: dict[str, list[ChallengeComparison]]
+    challenge_sets: dict[str, list[ChallengeComparison]]
     machine: Facts
     config: Facts
     distilmt_version: str
     date: str
 
 
+_FORMER_KEYS = {"examination": "challenge_sets"}  # until 2026-11
+
+
 def complete(stored: Mapping[str, object]) -> RunReport:
     """A report as read from a file, with empty values for parts that are missing or null, as in older versions."""
-    present = {key: value for key, value in stored.items() if value is not None}
+    present = {_FORMER_KEYS.get(key, key): value for key, value in stored.items() if value is not None}
     return cast(RunReport, {**_empty_report(), **present})
 
 
@@ -149,7 +152,7 @@ def _empty_report() -> RunReport:
         examples=[],
         corpus={},
         labels={},
-        examination={},
+        challenge_sets={},
         machine={},
         config={},
         distilmt_version="",

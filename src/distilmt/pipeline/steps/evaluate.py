@@ -100,7 +100,7 @@ def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
         examples=build.select_examples(sources, references, shown, evaluation.examples, config.seed),
         corpus=_result(paths.corpus) | {"cleaning": read_json(paths.corpus / "cleaning.json")},
         labels=_result(paths.labels) | _dropped(paths.student),
-        examination=challenge_comparisons(names, paths.evaluation),
+        challenge_sets=challenge_comparisons(names, paths.evaluation),
         config=asdict(config),
     )
     html.write_report(build.build(measurements), paths.root, config.report_language)

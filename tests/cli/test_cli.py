@@ -50,9 +50,11 @@ def test_help_of_each_command(capsys, command):
         assert "Maximum optimizer steps; the learning-rate schedule ends here." in text
 
 
-def test_commands_without_arguments_show_their_help(capsys):
-    assert cli.main(["translate"]) == 0
-    assert capsys.readouterr().out.startswith("usage: distilmt translate RUN_OR_MODEL_DIR [FILE ...]")
+@pytest.mark.parametrize("command", ["run", "translate", "serve", "labels", "completion"])
+def test_a_command_without_its_arguments_is_an_error(command, capsys):
+    assert cli.main([command]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"distilmt: error: {command} needs arguments: see `distilmt {command} --help`"]
 
 
 def test_help_imports_nothing_heavy():

@@ -250,3 +250,15 @@ def test_every_number_has_finite_bounds_that_hold_its_default(kind):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**21, -(10**21)])
 def test_no_bounds_hold_what_is_no_usable_number(value):
     assert all(value not in interval for kind in COMMAND_KINDS for interval in fields.bounds_of(kind).values())
+
+
+def test_the_config_of_a_copied_run_is_of_the_copy(tmp_path):
+    copy = tmp_path / "copy"
+    (copy / "corpus").mkdir(parents=True)
+    (copy / "corpus" / "step.json").write_text("{}")
+    text = yaml.safe_dump({"run_dir": str(tmp_path / "original"), "corpus": {"source": "en", "target": "it"}})
+    (copy / "config.yaml").write_text(text)
+    (copy / "mine.yaml").write_text(text)
+    assert loading.load([str(copy / "config.yaml")]).run_dir == str(copy)
+    assert loading.load([str(copy / "config.yaml"), "--run_dir", "other"]).run_dir == "other"
+    assert loading.load([str(copy / "mine.yaml")]).run_dir == str(tmp_path / "original")

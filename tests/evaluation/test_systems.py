@@ -30,6 +30,8 @@ def test_a_better_system_is_significantly_better():
     assert list(evaluation.systems) == ["mine", "other"]
     expected = paired_bootstrap(("mine", GOOD), ("other", BAD), REFERENCES, "en", 200, 1)
     assert evaluation.comparisons == expected
+    with pytest.raises(UserError, match="no comparison with 'nope' in 'bleu': there is other in bleu, other in chrf"):
+        evaluation.comparison("nope")
     row = evaluation.comparison("other")
     assert row["difference"] > 0 and row["ci"][0] > 0 and row["p_value"] < 0.05
     assert evaluation.systems["other"].checks.sentences == 20

@@ -18,9 +18,7 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json
 
 REGISTERED = """
-from distilmt.export.formats import require_ctranslate2
-from distilmt.models.architectures import ARCHITECTURES, architecture_of, new_model
-from distilmt.models.checkpoint import save_model
+from distilmt.models.architectures import ARCHITECTURES
 
 ARCHITECTURES["prenorm"] = "helpers.prenorm:PreNormModel"
 """

@@ -126,3 +126,13 @@ def test_faults_of_our_own_are_not_hidden():
         from distilmt.utils import untrusted
 
         exec(compile("1 / 0", untrusted.__file__, "exec"))
+
+
+def test_a_name_without_a_model_is_one_line_without_retries(monkeypatch, caplog):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(UserError, match="'no-model' is not a directory, and the Hugging Face hub"):
+        family("no-model")
+    assert not caplog.records  # a download would log its retries

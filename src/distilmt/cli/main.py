@@ -65,11 +65,13 @@ def _command(name: str, arguments: list[str]) -> int:
     if world_size() > 1:
         return _run_distributed(name, arguments)
     command = load(name)
-    if {"-h", "--help"} & set(arguments) or (command.needs_arguments and not arguments):
+    if {"-h", "--help"} & set(arguments):
         from distilmt.cli.help import help_text
 
         print(help_text(command))
         return 0
+    if command.needs_arguments and not arguments:
+        raise UserError(f"{name} needs arguments: see `distilmt {name} --help`")
     return command.run(*take_flags(arguments, command.flags))
 
 

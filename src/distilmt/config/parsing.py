@@ -37,14 +37,17 @@ def parse(kind: type[T], arguments: Sequence[str]) -> T:
 
 
 def read_values(path: Path, kind: type) -> dict[str, Any]:
-    """The values of a YAML file with the keys of a dataclass; former names are read in the directory of a finished run.
+    """The values of a YAML file with the keys of a dataclass.
+
+    The `config.yaml` in a run's directory may have former names, and its run is the one beside it: a directory that was
+    copied or moved is not continued where it came from.
 
     Raises:
         UserError: the file cannot be read, or a key is unknown.
     """
     values = read_yaml(path)
     if kind is RunConfig and renamed.is_run_file(path):
-        values = renamed.translated(values)
+        values = {**renamed.translated(values), "run_dir": str(path.parent)}
     check_keys(values, kind, str(path), "")
     return values
 

@@ -40,8 +40,16 @@ class Evaluation:
         return next(iter(self.systems.values())).scores
 
     def comparison(self, other: str, metric: str = "bleu") -> Comparison:
-        """The comparison with one of the other systems."""
-        return next(row for row in self.comparisons if (row["b"], row["metric"]) == (other, metric))
+        """The comparison with one of the other systems.
+
+        Raises:
+            UserError: there is no such system or metric.
+        """
+        rows = {(row["b"], row["metric"]): row for row in self.comparisons}
+        if (other, metric) not in rows:
+            names = ", ".join(f"{name} in {unit}" for name, unit in rows) or "none"
+            raise UserError(f"no comparison with {other!r} in {metric!r}: there is {names}")
+        return rows[other, metric]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ _BUILT_IN = {"eager", "sdpa", "flex_attention", "flash_attention_2", "flash_atte
 _CACHES = {"cache_implementation"}
 _TYPES = {"float64", "float32", "float16", "bfloat16", "auto"}
 _PACKAGE = Path(__file__).parent
+_HUB_SECONDS = 10
 
 
 def check_configuration(path: str | Path) -> None:
@@ -79,7 +80,24 @@ def _configurations(path: str | Path) -> list[Path]:
         return sorted(file for file in files if file.is_file() and "config" in file.name)
     if location.exists() or os.path.isabs(location) or str(path).startswith("."):
         return []
+    _check_on_hub(str(path))
     return [file for name in _HUB_FILES if (file := _download(str(path), name))]
+
+
+def _check_on_hub(name: str) -> None:
+    """One request without the retries of a download: a wrong name, or a hub out of reach, is one line at once."""
+    from huggingface_hub import HfApi, constants, try_to_load_from_cache
+
+    try:
+        if constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(name, "config.json"), str):
+            return
+        HfApi().model_info(name, timeout=_HUB_SECONDS)
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+        raise UserError(
+            f"{name!r} is not a directory, and the Hugging Face hub does not give a model of that name "
+            f"({reason[:200]}): check the path, the name or the connection"
+        ) from None
 
 
 def _download(name: str, file: str) -> Path | None:

@@ -99,9 +99,9 @@ def main() -> None:
     after = Revision("after", options.after_source, options.after_config)
     table = report(*turns(before, after, options.rounds))
     facts = machine()
-    provenance = (
-        f"{facts['cpu']}, {facts['cores']} cores, {date.today()}; {options.rounds} rounds, median (lowest … highest)"
-    )
+    cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores"
+    turns_text = f"{options.rounds} rounds, median (lowest … highest)"
+    provenance = f"{facts['cpu']}, {cores}, {date.today()}; {turns_text}"
     text = f"# Two revisions, the same run\n\n{provenance}\n\n{table}\n"
     if options.output:
         options.output.write_text(text)

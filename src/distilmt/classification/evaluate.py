@@ -99,8 +99,7 @@ def compare(
     predictions = {name: _predict(system, rows, y_classes) for name, system in systems.items()}
     resamples = {name: _resampled(labels, prediction.labels, samples, seed) for name, prediction in predictions.items()}
     speed_by_name = speeds(systems, rows, y_classes)
-    teacher = systems[teacher] if isinstance(teacher, str) else teacher
-    teacher_labels = None if teacher is None else predict_classes(as_predictor(teacher), rows, y_classes)
+    teacher_labels = _teacher_labels(teacher, systems, rows, y_classes)
     return [
         ClassifierScores(
             name=name,
@@ -111,12 +110,20 @@ def compare(
             bytes=size_of(system),
             latency_ms=speed_by_name[name].latency_ms,
             rows_per_second=speed_by_name[name].rows_per_second,
-            against=None
-            if baseline in (None, name)
-            else _difference(labels, predictions, resamples, (name, str(baseline))),
+            against=_difference(labels, predictions, resamples, name, baseline),
         )
         for name, system in systems.items()
     ]
+
+
+def _teacher_labels(
+    teacher: System | str | None, systems: Mapping[str, System], rows: Rows, y_classes: np.ndarray
+) -> np.ndarray | None:
+    """The teacher's class of each row, [n]; None without a teacher."""
+    if teacher is None:
+        return None
+    system = systems[teacher] if isinstance(teacher, str) else teacher
+    return predict_classes(as_predictor(system), rows, y_classes)
 
 
 def _agreement(labels: np.ndarray, teacher_labels: np.ndarray | None) -> float | None:
@@ -175,10 +182,17 @@ def _interval(values: np.ndarray) -> Interval:
 
 
 def _difference(
-    y: np.ndarray, predictions: Mapping[str, _Prediction], resamples: Mapping[str, np.ndarray], names: tuple[str, str]
-) -> PairedDifference:
-    right, other = (predictions[name].labels == y for name in names)
-    less = resamples[names[0]] - resamples[names[1]]
+    y: np.ndarray,
+    predictions: Mapping[str, _Prediction],
+    resamples: Mapping[str, np.ndarray],
+    name: str,
+    baseline: str | None,
+) -> PairedDifference | None:
+    """A system against the baseline; None for the baseline itself, and without one."""
+    if baseline is None or name == baseline:
+        return None
+    right, other = (predictions[each].labels == y for each in (name, baseline))
+    less = resamples[name] - resamples[baseline]
     only, lost = int((right & ~other).sum()), int((~right & other).sum())
     mcnemar = float(binomtest(only, only + lost).pvalue) if only + lost else 1.0
     return PairedDifference(

@@ -51,13 +51,6 @@ def write_rows(path: Path, rows: Iterable[CorpusRow]) -> None:
             file.write_batch(pa.record_batch(columns, schema=SCHEMA))
 
 
-def read_rows(path: Path) -> Iterator[CorpusRow]:
-    """The rows of a file, in order."""
-    for batch in batches(path):
-        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            yield CorpusRow(*row)
-
-
 def iter_selected_rows(path: Path, flags: Flags, size: int) -> Iterator[pa.Table]:
     """The rows whose flag is set, in order, as tables of `size` rows; the last may have fewer."""
     start, pending = 0, SCHEMA.empty_table()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -196,7 +195,3 @@ class Batcher:
             if not job.left:
                 job.future.set_result(job.hypotheses)
         self._schedule()
-
-    def seconds_waiting(self) -> float:
-        """Estimated waiting time of a new sentence."""
-        return self.waiting / self._rate if math.isfinite(self._rate) else 0.0

@@ -1,7 +1,12 @@
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from distilmt.data.cleaning import key
+from distilmt.data.pairs import Pair
 from distilmt.data.readers.debian import AlignedSentence
 from distilmt.data.splitting import split_by_package, suitable_for_test
 
@@ -40,14 +45,40 @@ def test_nothing_held_out_is_in_train() -> None:
 
 
 def test_split_is_the_same_each_time_and_small_ones_stay_small() -> None:
-    records = corpus(30)
+    records = corpus(60)
     one, two = (split_by_package(records, 10_000, 10_000) for _ in range(2))
     assert one.test == two.test
     suitable = int(suitable_for_test(records).sum())
     assert one.test is not None
     assert one.valid is not None
-    assert 0 < len(one.test) <= suitable // 10
-    assert len(one.valid) <= suitable // 10
+    assert 0 < len(one.test) <= suitable // 8
+    assert len(one.valid) <= suitable // 8
+
+
+def test_without_a_split_its_packages_are_training_text() -> None:
+    records = corpus(200)
+    splits = split_by_package(records, 40, 0)
+    assert splits.test == []
+    test = split_by_package(records, 40, 60).test
+    assert test
+    assert {pair.line for pair in test} <= {pair.line for pair in splits.train}
+
+
+@settings(max_examples=20)
+@given(st.sets(st.integers(0, 199), min_size=20), st.integers(1, 100), st.integers(1, 100))
+def test_another_archive_moves_no_package_between_the_splits(packages: set[int], valid_size: int, size: int) -> None:
+    """A model trained on one archive has seen no sentence that another archive tests, whatever the sizes."""
+    records = corpus(200)
+    other = [record for record in records if int(record.package[1:]) in packages]
+
+    def packages_of(rows: list[AlignedSentence], pairs: Iterable[Pair] | None) -> set[str]:
+        return {rows[pair.line - 1].package for pair in pairs or ()}
+
+    one, two = split_by_package(records, 40, 60), split_by_package(other, valid_size, size)
+    train, other_train = packages_of(records, one.train), packages_of(other, two.train)
+    assert packages_of(records, one.test).isdisjoint(other_train)
+    assert packages_of(other, two.test).isdisjoint(train)
+    assert packages_of(other, two.valid).isdisjoint(train)
 
 
 def test_empty_corpus() -> None:

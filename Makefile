@@ -9,6 +9,8 @@ PIP_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
+# What the tests use besides the dependency group `dev` (pyproject.toml).
+DEV_EXTRAS := all,argos,ray,tensorboard
 
 .PHONY: help install demo test test-all test-lowest lint bench clean
 
@@ -86,5 +88,7 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml constraints.txt
 	@echo "installing what the tests need into $(VENV)"
-	@$(PIP) -e ".[train,dev]"
+	@$(BIN)/python -c 'import pip, sys; sys.exit(tuple(map(int, pip.__version__.split(".")[:2])) < (25, 1))' || \
+	  $(PIP) "pip>=25.1"  # older ones do not know --group
+	@$(PIP) -e ".[$(DEV_EXTRAS)]" --group dev
 	@touch $@

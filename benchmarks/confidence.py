@@ -1,4 +1,4 @@
-"""How well confidence (`distilmt translate --scores`) predicts translation quality, on the test set of a run."""
+"""How well confidence (`distilmt translate --confidence`) predicts translation quality, on the test set of a run."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ def test_flags_and_positional_arguments_in_any_order():
 def test_a_boolean_flag_alone_is_true():
     assert loading.load(["--student.baseline", "--seed", "3"]).student.baseline is True
     assert loading.load(["--student.baseline", "false"]).student.baseline is False
-    config = loading.load_translate(["model", "--scores", "--shortlist", "null"])
-    assert config.scores is True and config.shortlist is None and config.path == "model"
+    config = loading.load_translate(["model", "--confidence", "--shortlist", "null"])
+    assert config.confidence is True and config.shortlist is None and config.path == "model"
 
 
 @pytest.mark.parametrize("arguments", [["--seeds", "1,2"], ["--seeds=[1, 2]"], ["--seeds", "1", "2"]])

@@ -1,5 +1,6 @@
 import io
 import json
+import math
 import sys
 
 import pytest
@@ -42,7 +43,7 @@ def test_files_go_where_they_are_sent(capsys, exported_model, tmp_path):
         (["no.md"], "does not exist"),
         (["a.pdf"], "use .txt"),
         (["a.md", "--text", "x"], "leave out --text"),
-        (["a.md", "--scores"], "for lines"),
+        (["a.md", "--confidence"], "for lines"),
         (["--output", "x"], "for files"),
         (["--text"], "needs a value"),
         (["--n-best", "0"], "n_best"),
@@ -73,11 +74,14 @@ def test_texts_scores_and_standard_input(capsysbinary, monkeypatch, exported_mod
         return capsysbinary.readouterr().out.decode()
 
     assert "%s" in run("--text", "ban %s der.") and run("--text=null").count("\n") == 1
-    rows = [line.split("\t") for line in run("--scores", "--n_best=2", text=b"ban der.\n\nban.\n").splitlines()]
+    rows = [line.split("\t") for line in run("--confidence", "--n_best=2", text=b"ban der.\n\nban.\n").splitlines()]
     assert len(rows) == 5 and all(0 <= float(score) <= 1 for score, _ in rows) and rows[2][1] == ""
     plain = run(text=b"ban der.\n").strip()
     result = json.loads(run("--json", "--n_best=3", text=b"ban der.\n"))
     assert result["source"] == "ban der." and len(result["translations"]) == 3
+    for hypothesis in result["translations"]:
+        assert hypothesis["score"] < 0
+        assert hypothesis["confidence"] == pytest.approx(math.exp(hypothesis["score"]), 1e-3)
     assert result["translations"][0]["translation"] == plain == rows[0][1]
     page = run("--format", "html", text=b"<p>ban <br>der</p>")
     assert page.startswith("<p>") and page.endswith("</p>") and "<br>" in page

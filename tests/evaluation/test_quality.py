@@ -142,3 +142,13 @@ def test_intervals_come_from_the_resamples_of_the_paired_test():
 def test_sentence_chrf_is_per_sentence():
     values = quality.sentence_chrf(["same words", "xyz"], ["same words", "abc"])
     assert values == [pytest.approx(100.0), 0.0]
+
+
+def test_scores_near_zero_are_not_compared():
+    """A model that has learned nothing may still match a word here and there: that is no difference in quality."""
+    nothing = ["qx " * 9] * len(REFERENCES)
+    matches = ["qx " * 8 + "the" if number % 2 else "qx " * 9 for number in range(len(REFERENCES))]
+    for row in quality.paired_bootstrap(("a", matches), ("b", nothing), REFERENCES, "en", samples=200):
+        assert row["difference"] > 0 and row["ci"][0] > 0 and row["p_value"] == 1
+    rows = quality.paired_bootstrap(("a", REFERENCES), ("b", [""] * len(REFERENCES)), REFERENCES, "en", samples=200)
+    assert all(row["p_value"] < 0.01 for row in rows)

@@ -1,6 +1,6 @@
 import pytest
 
-from distilmt.report import summary
+from distilmt.report import summary, tables
 from distilmt.report.languages import Translation, named, translation
 from distilmt.report.schema import complete
 
@@ -154,3 +154,13 @@ def test_a_teacher_whose_translations_were_dropped_is_no_test_of_distillation(it
     italian["labels"] = {"sentences": 3701, "hypotheses_dropped": 3701}
     text = " ".join(findings(italian, _))
     assert dropped in text and helped not in text
+
+
+@pytest.mark.parametrize(("_", "words"), [(ENGLISH, "too low to be compared"), (CHINESE, "两者得分都太低")])
+def test_scores_near_zero_claim_nothing(italian, _, words):
+    for row in italian["comparisons"]:
+        row["a_score"], row["b_score"], row["difference"], row["ci"] = 0.1, 0.0, 0.1, [0.05, 0.15]
+    texts = [summary.headline(complete(italian), _), *findings(italian, _)]
+    assert sum(words in text for text in texts) >= 2
+    assert not any("gained" in text or "helped" in text for text in texts)
+    assert not any(row.is_significant for row in tables.comparison_rows(complete(italian)))

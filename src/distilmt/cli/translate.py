@@ -28,8 +28,8 @@ def _run(arguments: list[str], output: Output) -> int:
     translation.output_paths(options)  # errors in them are raised before a model is loaded
     model = exported_model(Path(options.path), options.system)
     translator = Translator(model, threads=options.threads, shortlist=options.shortlist)
-    has_scores = options.scores or options.n_best > 1
-    kind = options.format or ("txt" if options.text is not None and not has_scores else "lines")
+    are_ranked = options.confidence or options.n_best > 1
+    kind = options.format or ("txt" if options.text is not None and not are_ranked else "lines")
     if options.files:
         with output.progress():
             _translate_files(options, translator, output)
@@ -78,7 +78,7 @@ def _translate_lines(options: TranslateConfig, translator: Translator, output: O
     batch = 1 if sys.stdin.isatty() else translation.BATCH
     encoding = python_encoding(options.encoding) if options.encoding else "utf-8"
     incoming = _lines(encoding) if options.text is None else iter(options.text.splitlines())
-    if not (output.is_json or options.scores or options.n_best > 1):
+    if not (output.is_json or options.confidence or options.n_best > 1):
         for line in translation.translate_stream(translation.translate_function(options, translator), incoming, batch):
             _write_line(line, encoding)
         return
@@ -87,8 +87,8 @@ def _translate_lines(options: TranslateConfig, translator: Translator, output: O
             print(json.dumps({"source": text, "translations": hypotheses}, ensure_ascii=False), flush=True)
             continue
         for hypothesis in hypotheses:
-            score = f"{hypothesis['score']:.4f}\t" if options.scores else ""
-            _write_line(f"{score}{hypothesis['translation']}", encoding)
+            confidence = f"{hypothesis['confidence']:.4f}\t" if options.confidence else ""
+            _write_line(f"{confidence}{hypothesis['translation']}", encoding)
 
 
 def _write_line(line: str, encoding: str) -> None:
@@ -137,7 +137,7 @@ COMMANDS = {
             "runs/demo < in.txt > out.txt",
             "runs/demo page.html guide.md --output translated",
             "runs/demo --text 'Good morning.'",
-            "runs/demo --scores --n_best 3 < in.txt",
+            "runs/demo --confidence --n_best 3 < in.txt",
         ),
         _run,
     )

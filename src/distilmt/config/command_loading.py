@@ -46,9 +46,9 @@ def _check_translate(config: TranslateConfig) -> None:
     if not config.path:
         raise UserError("the first argument must be a run directory, such as runs/demo, or an exported model")
     documents = config.files or config.format not in (None, "lines") or config.glossary
-    if (config.scores or config.n_best > 1) and documents:
-        raise UserError("--scores and --n_best are for lines: leave out files, --format and --glossary")
-    is_lines = not config.files and (config.scores or config.n_best > 1 or config.format == "lines")
+    if (config.confidence or config.n_best > 1) and documents:
+        raise UserError("--confidence and --n_best are for lines: leave out files, --format and --glossary")
+    is_lines = not config.files and (config.confidence or config.n_best > 1 or config.format == "lines")
     if config.keep and (is_lines or not (config.files or config.format or config.text is not None)):
         raise UserError("--keep is for documents and texts: add --format txt, or leave out --keep")
     if config.files and (config.text is not None or config.format):

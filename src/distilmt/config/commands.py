@@ -283,7 +283,7 @@ class TranslateConfig:
     """Regular expressions of spans in a document or text to copy unchanged, besides placeholders and code."""
     n_best: int = bounded(1, 1, MAX_BEAM)
     """Translations of each line, best first."""
-    scores: bool = False
+    confidence: bool = False
     """Write the model's confidence (0 to 1) and a tab before the translation of each line."""
     system: str = "student-int8"
     """Which export of a run directory is used; `compressed` is the result of `distilmt compress`."""

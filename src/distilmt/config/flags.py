@@ -139,7 +139,7 @@ def _check_former_values(name: str, values: Sequence[str], kinds: Sequence[type]
 
 def _take_values(key: Key, remaining: list[str]) -> list[str]:
     """Remove the values of a flag from the head of the remaining arguments."""
-    if bool in key.members:  # `--scores` alone is `--scores true`
+    if bool in key.members:  # `--confidence` alone is `--confidence true`
         return [remaining.pop(0)] if remaining and remaining[0].lower() in _TRUTH_VALUES else ["true"]
     if key.is_list and not key.flag.repeated:
         count = next((i for i, argument in enumerate(remaining) if argument.startswith("--")), len(remaining))

@@ -120,6 +120,9 @@ COMMANDS = {
         "corpus": "dataset",
         "language": "report_language",
     },
+    "TranslateConfig": {
+        "scores": "confidence",
+    },
     "ServeConfig": {
         "cascade": "cascade_threshold",
         "window_ms": "batch_timeout_ms",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from distilmt.config import CorpusConfig, SourceConfig
 from distilmt.data import splitting
@@ -88,8 +89,12 @@ def check_sources(config: CorpusConfig) -> None:
             raise UserError(f"{key} is {name!r}: write debian, hf:NAME, opus:NAME or mtdata:ID, or name files instead")
 
 
-def fingerprints(config: CorpusConfig) -> dict[str, str]:
+def fingerprints(config: CorpusConfig, snapshots: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """Fingerprints of all inputs; data sets of Debian, OPUS and mtdata are downloaded if missing.
+
+    Args:
+        config: the sources.
+        snapshots: by name, fingerprints of data sets that are neither downloaded nor read.
 
     Raises:
         UserError: an input is missing, or cannot be downloaded.
@@ -100,9 +105,18 @@ def fingerprints(config: CorpusConfig) -> dict[str, str]:
     for key, paths in (*named.items(), *(("source", source.files) for source in config.sources)):
         for path in paths:
             digests[f"{key}:{path}"] = fingerprint_files(*files_of([path], config.target))
-    for name in filter(None, [config.dataset, *(source.dataset for source in config.sources)]):
-        digests[name] = _name_fingerprint(name, config.source, config.target)
+    for name in _dataset_names(config):
+        digests[name] = snapshots.get(name) or _name_fingerprint(name, config.source, config.target)
     return digests
+
+
+def published_datasets(config: CorpusConfig) -> list[str]:
+    """Data sets whose fingerprint may change although the configuration and this machine's files do not."""
+    return [name for name in _dataset_names(config) if not name.startswith("hf:")]
+
+
+def _dataset_names(config: CorpusConfig) -> list[str]:
+    return list(filter(None, [config.dataset, *(source.dataset for source in config.sources)]))
 
 
 def _name_fingerprint(name: str, source: str, target: str) -> str:

@@ -133,10 +133,13 @@ def translate_files(config: TranslateConfig, translate: Translate) -> Iterator[T
 
 
 class ScoredTranslation(TypedDict):
-    """A translation with the geometric mean of its token probabilities, 0 to 1."""
+    """A translation with its score and confidence, as in the responses of the server."""
 
-    score: float
     translation: str
+    score: float
+    """Mean log-probability per token, at most 0."""
+    confidence: float
+    """Geometric mean of the token probabilities, 0 to 1."""
 
 
 def n_best_lines(
@@ -148,9 +151,10 @@ def n_best_lines(
     while texts := list(islice(line_iterator, batch)):
         for text, hypotheses in zip(texts, translator.candidates(texts, options), strict=True):
             ranked: list[ScoredTranslation] = [
-                {"score": round(h.confidence, 4), "translation": _one_line(h.text)} for h in hypotheses
+                {"translation": _one_line(h.text), "score": round(h.score, 4), "confidence": round(h.confidence, 4)}
+                for h in hypotheses
             ]
-            yield text, ranked or [{"score": 1.0, "translation": ""}]
+            yield text, ranked or [{"translation": "", "score": 0.0, "confidence": 1.0}]
 
 
 def _one_line(text: str) -> str:

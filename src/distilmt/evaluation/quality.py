@@ -20,6 +20,8 @@ from distilmt.utils.extras import install_command
 from distilmt.utils.languages import base_language, is_written_without_spaces
 
 _TOKENIZERS = {"zh": "zh", "yue": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
+FLOORS = {"bleu": 1.0, "chrf": 10.0}
+"""By metric, the score that a system needs to be compared: text that translates nothing reaches about as much."""
 _SEED = 12345  # sacreBLEU's default; it reads a seed of 0 as "no seed"
 
 
@@ -118,7 +120,8 @@ def paired_bootstrap(
         seed: seed of the resampling; 0 selects sacreBLEU's default.
 
     Returns:
-        One comparison per metric. Systems with exactly equal scores get p = 1.
+        One comparison per metric. Systems with exactly equal scores get p = 1, and so do two systems below the
+        metric's floor (`FLOORS`): both translate nothing, and which of them does so with more matches is chance.
 
     Raises:
         UserError: as `score`, or fewer than one sample.
@@ -145,18 +148,25 @@ def _comparison(
     b_score, a_score = float(b_result.score), float(a_result.score)
     difference = a_score - b_score
     # Without any difference sacreBLEU would report the smallest possible p.
-    p_value = 1.0 if difference == 0 or a_result.p_value is None else float(a_result.p_value)
+    p_value = a_result.p_value
+    if p_value is None or difference == 0 or are_too_low(metric, a_score, b_score):
+        p_value = 1.0
     return Comparison(
         a=a,
         b=b,
         metric=metric,
         difference=difference,
-        p_value=p_value,
+        p_value=float(p_value),
         ci=ci,
         a_score=a_score,
         b_score=b_score,
         samples=samples,
     )
+
+
+def are_too_low(metric: str, a_score: float, b_score: float) -> bool:
+    """Whether both scores are so low that their difference means nothing."""
+    return max(a_score, b_score) < FLOORS.get(metric, 0.0)
 
 
 def score_intervals(

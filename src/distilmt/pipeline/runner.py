@@ -6,6 +6,7 @@ inputs and settings is skipped; an interrupted step resumes.
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -20,10 +21,10 @@ import yaml
 from distilmt.config import RunConfig
 from distilmt.config.systems import MODELS, system_name
 from distilmt.evaluation.other_systems import check_files
-from distilmt.pipeline import preflight
+from distilmt.pipeline import corpus_inputs, preflight
 from distilmt.pipeline.dependencies import StepDependencies
 from distilmt.pipeline.run_root import check_run_root, hold_run_dir
-from distilmt.pipeline.settings import NAMES, flat, named_inputs, settings_of
+from distilmt.pipeline.settings import NAMES, flat, settings_of
 from distilmt.pipeline.step import RUN_STEPS, STEPS, Step, reaches, run_keys, step_named, steps_until
 from distilmt.pipeline.step_directory import finished_record, run_step
 from distilmt.pipeline.step_spec import StepRules, StepSpec
@@ -110,6 +111,8 @@ def execute_step(name: str, config: RunConfig) -> StepRecord:
         # Only the report writes outside its directory: files deleted there are written again.
         requested.work(config, directory)
     skipped = before is not None and before == record
+    if name == "corpus" and skipped:
+        corpus_inputs.log_snapshots(record, config.corpus, directory)
     logger.info(f"{name}: {'already done' if skipped else f'{record.seconds:.0f} s'}{_summary(record)}")
     return record
 
@@ -117,12 +120,11 @@ def execute_step(name: str, config: RunConfig) -> StepRecord:
 def step_spec(name: str, config: RunConfig) -> StepSpec:
     """A step as a configuration requests it; the steps it reads must be finished."""
     requested = step_named(name)
-    return StepSpec(
-        directory=config.paths.step(name),
-        inputs=_inputs(requested, config),
-        settings=step_settings(requested, config),
-        rules=step_rules(requested, config),
-    )
+    settings = json.loads(json.dumps(step_settings(requested, config)))
+    spec = StepSpec(config.paths.step(name), {}, settings, step_rules(requested, config))
+    if name == "corpus":
+        return corpus_inputs.with_inputs(spec, config.corpus)
+    return replace(spec, inputs=_inputs(requested, config))
 
 
 def _with_shard_size(record: StepRecord, config: RunConfig) -> RunConfig:
@@ -179,11 +181,7 @@ def step_rules(requested: Step, config: RunConfig) -> StepRules:
 
 
 def _inputs(requested: Step, config: RunConfig) -> dict[str, str]:
-    """Fingerprints of the inputs of a step."""
-    if requested.name == "corpus":
-        from distilmt.data.prepare import inputs as corpus_inputs
-
-        return named_inputs(corpus_inputs(config.corpus))
+    """Fingerprints of the inputs of a step after the corpus."""
     inputs = {name: step_fingerprint(config.paths.step(name)) for name in requested.inputs(config)}
     if requested.name == "report":
         others = config.evaluation.other_outputs
@@ -193,7 +191,9 @@ def _inputs(requested: Step, config: RunConfig) -> dict[str, str]:
 
 
 def _summary(record: StepRecord) -> str:
-    shown = {k: v for k, v in record.result.items() if isinstance(v, int | float | str) and len(str(v)) < 60}
+    # The path of the page is that of the first call; the run may have been moved since.
+    values = {k: v for k, v in record.result.items() if k != "html"}
+    shown = {k: v for k, v in values.items() if isinstance(v, int | float | str) and len(str(v)) < 60}
     return "".join(f", {key} {round(v, 2) if isinstance(v, float) else v}" for key, v in shown.items())
 
 

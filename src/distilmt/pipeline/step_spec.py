@@ -91,6 +91,6 @@ class StepSpec:
 
 
 def describe_differences(differences: Differences) -> str:
-    """`labels.beam_size 4 → 5, another teacher`."""
-    parts = [f"another {key}" if text == CHANGED else f"{key} {text}" for key, text in sorted(differences.items())]
+    """`labels.beam_size 4 → 5, new teacher`."""
+    parts = [f"new {key}" if text == CHANGED else f"{key} {text}" for key, text in sorted(differences.items())]
     return ", ".join(parts[:4]) + (f" and {len(parts) - 4} more" if len(parts) > 4 else "")

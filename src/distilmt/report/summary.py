@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from distilmt.config.choices import Metric
 from distilmt.config.renamed import translated
-from distilmt.evaluation.quality import Comparison
+from distilmt.evaluation.quality import Comparison, are_too_low
 from distilmt.report.format import number, number_or_none, p_value, signed
 from distilmt.report.languages import Translation, named
 from distilmt.report.schema import RunReport, System
@@ -24,16 +24,18 @@ class ScoreDifference:
     change: float
     p_value: float | None = None
     interval: tuple[float, float] | None = None
+    is_too_low: bool = False
+    """Whether both systems are below the metric's floor."""
 
     @property
     def is_significant(self) -> bool | None:
         """Whether the difference is significant; None if not tested."""
-        return None if self.p_value is None else self.p_value < SIGNIFICANT
+        return None if self.p_value is None else self.p_value < SIGNIFICANT and not self.is_too_low
 
     def reversed(self) -> ScoreDifference:
         """The other system's score minus this one's."""
         interval = (-self.interval[1], -self.interval[0]) if self.interval else None
-        return ScoreDifference(-self.change, self.p_value, interval)
+        return ScoreDifference(-self.change, self.p_value, interval, self.is_too_low)
 
 
 def by_name(report: RunReport) -> dict[str, System]:
@@ -125,7 +127,11 @@ def tested_difference(row: Comparison) -> ScoreDifference | None:
     change = number_or_none(row.get("difference"))
     low, high = (number_or_none(bound) for bound in row.get("ci") or (None, None))
     interval = None if low is None or high is None else (low, high)
-    return None if change is None else ScoreDifference(change, number_or_none(row.get("p_value")), interval)
+    if change is None:
+        return None
+    a_score, b_score = number_or_none(row.get("a_score")), number_or_none(row.get("b_score"))
+    is_too_low = a_score is not None and b_score is not None and are_too_low(row["metric"], a_score, b_score)
+    return ScoreDifference(change, number_or_none(row.get("p_value")), interval, is_too_low)
 
 
 def comparatives(system: System, other: System, _: Translation) -> tuple[list[str], bool]:
@@ -297,6 +303,8 @@ def _interval(row: ScoreDifference, _: Translation) -> str:
     """Evidence for a difference: 95 % interval and p, as far as known."""
     if row.p_value is None:
         return _("significance was not tested")
+    if row.is_too_low:
+        return _("both scores are too low to be compared")
     if row.interval is None:
         return p_value(row.p_value)
     low, high = row.interval

@@ -17,6 +17,7 @@ class SentenceDetails(TypedDict):
     source: str
     translation: str
     score: float
+    """Mean log-probability per token, at most 0."""
     confidence: float
     """Geometric mean of the token probabilities, 0 to 1."""
     model: str

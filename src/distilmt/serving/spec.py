@@ -89,7 +89,7 @@ def _translate_properties(targets: dict[str, list[str]], config: ServeConfig) ->
         "details": {
             "type": "boolean",
             "default": False,
-            "description": "Sentences with score and model (extension of distilmt)",
+            "description": "Sentences with score (mean log-probability per token), confidence (0 to 1) and model",
         },
         **_KEEP,
         **_KEY,

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict, cast
 
+from distilmt.utils import pretrained
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import read_json, write_json
@@ -116,7 +117,7 @@ def exported_model(path: Path, system: str = "student-int8") -> Path:
     """The exported model of a run directory, or the directory itself if it is one.
 
     Args:
-        path: a run directory or an exported model.
+        path: a run directory or an exported model; `demo`: the built-in English-Italian student.
         system: which export of a run; `compressed` is the result of `distilmt compress`.
 
     Raises:
@@ -124,6 +125,8 @@ def exported_model(path: Path, system: str = "student-int8") -> Path:
     """
     if is_model(path) or has_manifest(path):
         return path  # the loader reports missing files
+    if str(path) == pretrained.DEMO and not path.exists():
+        return pretrained.STUDENT
     if not path.is_dir():
         raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
     directory = path / "compressed" / "model" if system == "compressed" else path / "exports" / system

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, MarianMTModel
+from transformers import GenerationConfig, MarianConfig, MarianMTModel
 
 from distilmt.data.tokenizer import EOS
+from distilmt.models.int8_weights import load_int8
 from distilmt.utils.checksums import check_step, remedy
 from distilmt.utils.errors import UserError
 from distilmt.utils.untrusted import check_configuration, loading
@@ -31,9 +32,10 @@ def read_marian(directory: str | Path) -> MarianMTModel:
     path = Path(directory)
     if path.is_dir():
         _check_type(path)
+    loaded: Any
     try:
         with loading(directory):
-            loaded: Any = MarianMTModel.from_pretrained(
+            loaded = _from_int8(path) or MarianMTModel.from_pretrained(
                 directory, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
     except UserError as error:
@@ -43,6 +45,20 @@ def read_marian(directory: str | Path) -> MarianMTModel:
         raise UserError(_refusal(path, "its weights and config.json disagree on the layers"))
     zero_pad(model)
     return model.eval().requires_grad_(False)
+
+
+def _from_int8(directory: Path) -> Any:
+    """The model of an 8-bit checkpoint with its loading information; None if the directory has none."""
+    weights = load_int8(directory)
+    if weights is None:
+        return None
+    return MarianMTModel.from_pretrained(
+        None,
+        config=MarianConfig.from_pretrained(directory),
+        state_dict=weights,
+        dtype=torch.float32,
+        output_loading_info=True,
+    )
 
 
 def _check_type(directory: Path) -> None:

@@ -113,6 +113,11 @@ def export_hint(path: Path) -> str:
     return "finish the run first"
 
 
+def resolve_name(path: Path) -> Path:
+    """The directory of a model that is installed with distilmt; any other path unchanged."""
+    return pretrained.STUDENT if str(path) == pretrained.DEMO and not path.exists() else path
+
+
 def exported_model(path: Path, system: str = "student-int8") -> Path:
     """The exported model of a run directory, or the directory itself if it is one.
 
@@ -123,10 +128,9 @@ def exported_model(path: Path, system: str = "student-int8") -> Path:
     Raises:
         UserError: the path does not exist, or the run has no such export.
     """
+    path = resolve_name(path)
     if is_model(path) or has_manifest(path):
         return path  # the loader reports missing files
-    if str(path) == pretrained.DEMO and not path.exists():
-        return pretrained.STUDENT
     if not path.is_dir():
         raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
     directory = path / "compressed" / "model" if system == "compressed" else path / "exports" / system

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from distilmt.inference.manifest import export_hint, has_manifest, is_model, read_manifest
+from distilmt.inference.manifest import export_hint, has_manifest, is_model, read_manifest, resolve_name
 from distilmt.serving.language_codes import normalize_code
 from distilmt.utils import checksums
 from distilmt.utils.errors import UserError
@@ -117,7 +117,7 @@ def _models_of_argument(argument: str, system: str) -> list[ModelInfo]:
     codes = (
         tuple(normalize_code(code) for code in languages.split("-", 1)) if sign and not Path(argument).exists() else ()
     )
-    path = Path(directory if codes else argument)
+    path = resolve_name(Path(directory if codes else argument))
     if codes and len(codes) != 2:
         raise UserError(f"{argument}: write the languages before the = like en-it")
     if is_model(path) or has_manifest(path):

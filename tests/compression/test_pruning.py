@@ -250,7 +250,7 @@ def test_a_pruned_model_recovers(tmp_path, trained_model, shared_tokenizer):
     )
     again, measured = load_model(tmp_path / "student"), CalibrationSample(sample(data, 2))
     before = cross_entropy(narrow_ffn(whole, 16, 16, norms(whole)), measured)
-    assert again.dimensions.encoder.ffn_dim == 16 and result["updates"] == 16
+    assert again.dimensions.encoder.ffn_dim == 16 and result.updates == 16
     assert cross_entropy(again, measured) < before - 0.1
 
 
@@ -261,10 +261,10 @@ def test_a_bias_on_the_logits_is_trained_with(tmp_path, trained_model, shared_to
     data = pairs(shared_tokenizer, *toy.pairs(10), 64)
     expected, bias = cross_entropy(model, CalibrationSample(sample(data))), model.network.final_logits_bias.clone()
     config = TrainingConfig(**vars(TRAINING) | {"max_steps": 1, "batch_tokens": 4096})
-    trained, result = train(
+    trained, _, log = train(
         model, TrainingJob("biased", data, config, REFERENCES, 1), lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path
     )
-    assert result["log"][0]["train_loss"] == pytest.approx(expected, rel=1e-4)
+    assert log[0]["train_loss"] == pytest.approx(expected, rel=1e-4)
     assert torch.equal(trained.network.final_logits_bias, bias)
 
 
@@ -279,7 +279,7 @@ def test_zeros_stay_zero_in_training(tmp_path, trained_model, shared_tokenizer, 
         masks = [m != 0 for m in pruned.matrices()]
         before = cross_entropy(pruned, measured)
         job = TrainingJob("sparse", data, config, REFERENCES, 1, keep_zeros=keep)
-        actual[keep], _ = train(pruned, job, lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path / str(keep))
+        actual[keep], *_ = train(pruned, job, lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path / str(keep))
         assert cross_entropy(actual[keep], measured) < before
     for mask, remaining, free in zip(masks, actual[True].matrices(), actual[False].matrices(), strict=True):
         assert not remaining[~mask].any() and remaining[mask].all()

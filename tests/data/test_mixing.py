@@ -37,7 +37,7 @@ def test_weights(tmp_path: Path) -> None:
     config = CorpusConfig(train=[jsonl(tmp_path / "a.jsonl", 40, "train")], sources=sources, valid_size=2, test_size=2)
     summary = prepare(config, 1, tmp_path / "out")
     result = ids(tmp_path / "out")
-    assert len(result) == len(set(result)) == summary["train"] == 36 + 50 + 25 + 5
+    assert len(result) == len(set(result)) == summary.train == 36 + 50 + 25 + 5
     assert sum(name.startswith("web-") for name in result) == 50
     for n in range(1, 11):
         copies = [name for name in result if name.split(".")[0] == f"mine-{n:06d}"]
@@ -51,7 +51,7 @@ def test_weights(tmp_path: Path) -> None:
     assert [(message[name]["read"], message[name]["train"]) for name in ("train", "web", "mine", "b")] == [
         (40, 36), (100, 50), (10, 25), (5, 5)
     ]  # fmt: skip
-    assert message["web"]["dropped"]["not_drawn"]["count"] == 50  # type: ignore[index]
+    assert message["web"]["dropped"]["not_drawn"]["count"] == 50
     assert (message["web"]["license"], message["b"]["license"]) == ("CC0", None)
     cleaning = json.loads((tmp_path / "out" / "cleaning.json").read_text())
     assert cleaning["train"]["read"] == 155
@@ -69,7 +69,7 @@ def test_most_of_all_sources(tmp_path: Path) -> None:
     config = CorpusConfig(
         train=[jsonl(tmp_path / "a.jsonl", 50, "a")], sources=sources, max_train=60, valid_size=1, test_size=1
     )
-    assert prepare(config, 1, tmp_path / "out")["train"] == 60
+    assert prepare(config, 1, tmp_path / "out").train == 60
     result = ids(tmp_path / "out")
     assert len(set(result)) == 60
     message = json.loads((tmp_path / "out" / "cleaning.json").read_text())["train"]
@@ -87,7 +87,7 @@ def test_sources_alone_and_scores(tmp_path: Path) -> None:
     config = CorpusConfig(sources=sources, valid_size=1, test_size=1)
     assert len(inputs(config)) == 2
     summary = prepare(config, 1, tmp_path / "out")
-    assert summary["dropped"] == {"low_score": 15, "split_off": 2}
+    assert summary.dropped == {"low_score": 15, "split_off": 2}
     assert {name.rsplit("-", 1)[0] for name in ids(tmp_path / "out")} == {"p", "t"}
     assert all(name.startswith(("valid-p-", "valid-t-")) for name in ids(tmp_path / "out", "valid"))
 
@@ -101,7 +101,7 @@ def test_the_best_of_pairs_with_the_same_target(tmp_path: Path) -> None:
     source = SourceConfig([str(tmp_path / "a.jsonl")], score="qe")
     config = CorpusConfig(sources=[source], cleaning=CleaningConfig(keep_best=True), valid_size=1, test_size=1)
     summary = prepare(config, 1, tmp_path / "out")
-    assert summary["dropped"]["not_best"] == 29  # type: ignore[index]
+    assert summary.dropped["not_best"] == 29  # type: ignore[index]
     left = [
         row for split in ("train", "valid", "test") for row in load_split(tmp_path / "out", split)["source"].to_pylist()
     ]

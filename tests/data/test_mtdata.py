@@ -58,7 +58,7 @@ def test_a_corpus_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert list(inputs(config)) == [config.dataset]
     server.shutdown()
     server.server_close()
-    assert prepare(config, 1, tmp_path / "out")["train"] == 36
+    assert prepare(config, 1, tmp_path / "out").train == 36
     first = load_split(tmp_path / "out", "train").slice(0, 1).to_pylist()[0]
     assert (first["source"], first["target"]) == ("sentence 0", "frase 0")
     with pytest.raises(UserError, match="mtdata cannot fetch it"):

@@ -90,7 +90,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opus]:
 def test_a_corpus_is_fetched_once(server: Opus, tmp_path: Path) -> None:
     config = CorpusConfig(dataset="opus:Books", valid_size=2, test_size=2)
     assert list(inputs(config)) == ["opus:Books"]
-    assert prepare(config, 1, tmp_path / "out")["train"] == LINES - 4
+    assert prepare(config, 1, tmp_path / "out").train == LINES - 4
     assert load_split(tmp_path / "out", "train").slice(0, 1).to_pylist() == [
         {"id": "train-000001", "source": "book sentence 0", "target": "frase di libro 0"}
     ]

@@ -36,16 +36,16 @@ def test_split_off_at_random(tmp_path: Path) -> None:
     config = CorpusConfig(train=write(tmp_path, "a", pairs), valid_size=20, test_size=1000)
     summary = prepare(config, 1, tmp_path / "out")
     train, valid, test = (rows(tmp_path / "out", split) for split in ("train", "valid", "test"))
-    assert (len(train), len(valid), len(test)) == (summary["train"], summary["valid"], summary["test"])
+    assert (len(train), len(valid), len(test)) == (summary.train, summary.valid, summary.test)
     assert (len(valid), len(test)) == (20, 50)
     assert not {key(row[1]) for row in train} & {key(row[1]) for row in [*valid, *test]}
     for name, source, target in [*train, *valid, *test]:
         assert pairs[int(name.split("-")[1]) - 1] == (source, target)
     assert (train[0][0].split("-")[0], valid[0][0].split("-")[0]) == ("train", "valid")
-    dropped = summary["dropped"]
+    dropped = summary.dropped
     assert isinstance(dropped, dict)
     assert (dropped["empty"], dropped["identical"], dropped["split_off"]) == (1, 1, 70)
-    assert summary["read"] == 503 == len(train) + sum(dropped.values())
+    assert summary.read == 503 == len(train) + sum(dropped.values())
     prepare(config, 2, tmp_path / "other")
     assert rows(tmp_path / "other", "test") != test
     prepare(config, 1, tmp_path / "again")
@@ -69,7 +69,7 @@ def test_named_files_are_preserved(tmp_path: Path) -> None:
     summary = prepare(config, 1, tmp_path / "out")
     assert [row[1:] for row in rows(tmp_path / "out", "test")] == odd
     assert [row[0] for row in rows(tmp_path / "out", "valid")] == ["valid-000002", "valid-000003", "valid-000004"]
-    assert summary["dropped"] == {"in_test": 1}
+    assert summary.dropped == {"in_test": 1}
     message = json.loads((tmp_path / "out" / "cleaning.json").read_text())
     assert message["valid"]["dropped"]["over_valid_size"]["count"] == 2
     assert message["test"] == {"read": 5, "kept": 5, "dropped": {}}
@@ -89,9 +89,9 @@ def test_max_train(tmp_path: Path) -> None:
     config = CorpusConfig(train=files, max_train=100, valid_size=10, test_size=10)
     summary = prepare(config, 1, tmp_path / "out")
     train = rows(tmp_path / "out", "train")
-    assert summary["train"] == len(train) == 100
+    assert summary.train == len(train) == 100
     assert [row[0] for row in train] == sorted(row[0] for row in train)
-    assert summary["dropped"] == {"split_off": 20, "not_drawn": 9880}
+    assert summary.dropped == {"split_off": 20, "not_drawn": 9880}
 
 
 def test_nothing_left(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_hugging_face_data_set(tmp_path: Path) -> None:
     config = CorpusConfig(dataset=f"hf:{tmp_path / 'data'}")
     assert inputs(config)
     summary = prepare(config, 1, tmp_path / "out")
-    assert [summary[split] for split in ("train", "valid", "test")] == [24, 3, 3]
+    assert [summary.train, summary.valid, summary.test] == [24, 3, 3]
 
 
 def test_load_states_what_is_wrong(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("It frobs.", "Serve a frobbare."),
         ("It is small.", "È piccolo."),
     ]
-    assert summary["read"] == 3
+    assert summary.read == 3
 
 
 @pytest.mark.skipif(not (DATA / "multi30k").is_dir(), reason="the shared data are not here")
@@ -175,10 +175,10 @@ def test_multi30k(tmp_path: Path) -> None:
         valid_size=500,
     )
     summary = prepare(config, 1, tmp_path)
-    assert summary["test"] == 1000
-    assert summary["valid"] == 500
-    assert isinstance(summary["train"], int)
-    assert 28_000 < summary["train"] < 28_500
+    assert summary.test == 1000
+    assert summary.valid == 500
+    assert isinstance(summary.train, int)
+    assert 28_000 < summary.train < 28_500
 
 
 def text(folder: Path, name: str, lines: list[str]) -> str:
@@ -201,7 +201,7 @@ def test_monolingual_rows_have_no_target(tmp_path: Path) -> None:
     assert all(row[2] is not None for row in train if row not in added)
     assert added[0] == ("mono-1-000001", "mono sentence number 0", None)
     assert added[-1] == ("mono-2-000001", "one more sentence", None)
-    assert summary["train"] == len(train)
+    assert summary.train == len(train)
     assert all(row[2] is not None for row in rows(tmp_path / "out", "valid"))
     message = json.loads((tmp_path / "out" / "cleaning.json").read_text())
     assert message["train: mono-1"]["read"] == 33
@@ -215,7 +215,7 @@ def test_monolingual_text_alone(tmp_path: Path) -> None:
     config = CorpusConfig(monolingual=mono, valid_size=5, test_size=7)
     assert list(inputs(config)) == [f"mono:{mono[0]}"]
     summary = prepare(config, 1, tmp_path / "out")
-    assert [summary[split] for split in ("train", "valid", "test")] == [88, 5, 7]
+    assert [summary.train, summary.valid, summary.test] == [88, 5, 7]
     result = {split: rows(tmp_path / "out", split) for split in ("train", "valid", "test")}
     assert all(row[2] is None for part in result.values() for row in part)
     assert result["train"][0][0].startswith("mono-")

@@ -53,8 +53,8 @@ def test_sharing_follows_the_scripts(shared_tokenizer, split_tokenizer):
 def test_sharing_can_be_forced(tmp_path, sharing, shared):
     result = tokenizers.train(*toy.pairs(60), TokenizerConfig(vocab_size=350, vocab_sharing=sharing), tmp_path, 1)
     tokenizer = tokenizers.load(tmp_path)
-    assert result["shared"] is shared is tokenizer.shared
-    assert result["sizes"] == [len(tokenizer.source.tokens)] * (1 if shared else 2)
+    assert result.shared is shared is tokenizer.shared
+    assert result.sizes == [len(tokenizer.source.tokens)] * (1 if shared else 2)
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -14,6 +14,7 @@ from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.labeling import Labeler
 from distilmt.labels.store import LabelStore
 from distilmt.utils.run_dir import read_json, write_json
+from distilmt.utils.step_results import LabelResult
 
 CONFIG = LabelConfig(score_on="both", beam_size=2, num_hypotheses=2, compute_type="float32", top_k=4, shard_size=10)
 
@@ -65,7 +66,7 @@ def test_only_what_is_new_is_requested(before, trained_model, tmp_path, monkeypa
     result = label(sentences(expected, changed=[5]), job(trained_model), tmp_path, before, tmp_path / "missing")
     there = {"s31", "s2", "s8", "s1", "s20", "s22", "s23", "s24", "s25", "s26", "s3"}
     assert set(requests) == {f"s{i}" for i in expected} - there and len(requests) == 24
-    assert (result["sentences"], result["reused"]) == (35, 11) and result["seconds_per_sentence"] > 0
+    assert (result.sentences, result.reused) == (35, 11) and result.seconds_per_sentence > 0
     store = LabelStore(tmp_path)
     store.check()
     assert store.ids() == [f"s{i}" for i in expected]
@@ -79,13 +80,13 @@ def test_only_what_is_new_is_requested(before, trained_model, tmp_path, monkeypa
 def test_nothing_is_requested_where_all_is_there(before, trained_model, tmp_path, monkeypatch):
     monkeypatch.setattr(Labeler, "__init__", None)
     result = label(sentences([1, 2, 3]), job(trained_model), tmp_path, before)
-    assert result == {"sentences": 3, "shards": 1, "reused": 3, "seconds_per_sentence": None}
+    assert result == LabelResult(sentences=3, shards=1, reused=3)
     assert rows(tmp_path) == {i: row for i, row in rows(before).items() if i in ("s1", "s2", "s3")}
 
 
 @pytest.mark.parametrize("change", [{"beam_size": 3}, {"top_k": 2}, {"num_hypotheses": 1}])
 def test_other_settings_are_another_question(before, trained_model, tmp_path, change):
-    assert label(sentences([1, 2]), job(trained_model, replace(CONFIG, **change)), tmp_path, before)["reused"] == 0
+    assert label(sentences([1, 2]), job(trained_model, replace(CONFIG, **change)), tmp_path, before).reused == 0
 
 
 def test_a_store_that_is_not_finished_is_not_used(before, trained_model, tmp_path):
@@ -93,4 +94,4 @@ def test_a_store_that_is_not_finished_is_not_used(before, trained_model, tmp_pat
         (tmp_path / "cut").mkdir(exist_ok=True)
         (tmp_path / "cut" / file.name).write_bytes(file.read_bytes())
     write_json(tmp_path / "cut" / "manifest.json", read_json(before / "manifest.json") | {"complete": False})
-    assert label(sentences([1, 2]), job(trained_model), tmp_path / "new", tmp_path / "cut")["reused"] == 0
+    assert label(sentences([1, 2]), job(trained_model), tmp_path / "new", tmp_path / "cut").reused == 0

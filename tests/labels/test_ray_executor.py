@@ -32,7 +32,7 @@ def test_nothing_left_to_do_needs_no_cluster(tmp_path, trained_model, monkeypatc
     label(sentences(12), job(trained_model, replace(ON_RAY, executor="local")), tmp_path)
     monkeypatch.setitem(sys.modules, "ray", None)
     result = label(sentences(12), job(trained_model, ON_RAY), tmp_path)
-    assert (result["sentences"], result["shards"]) == (12, 2)
+    assert (result.sentences, result.shards) == (12, 2)
 
 
 def test_a_machine_with_other_versions_is_refused():

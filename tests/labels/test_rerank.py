@@ -18,6 +18,7 @@ from distilmt.labels.rerank import mbr_ranking, oracle_ranking, rerank, utility
 from distilmt.labels.rows import rows_of
 from distilmt.labels.store import LabelStore
 from distilmt.utils.errors import UserError
+from distilmt.utils.step_results import SelectionResult
 
 CONFIG = LabelConfig(beam_size=4, num_hypotheses=4, compute_type="float32", top_k=4, shard_size=10, rerank="oracle")
 
@@ -79,7 +80,7 @@ def test_chosen_ones_stand_first_with_their_own_words(candidates, trained_model,
         changed += expected > 0
         (words,) = labeler.score_top_k([before.source], [after.hypotheses[0][1]])
         np.testing.assert_allclose(after.top[1].astype(float), words[1].astype(float), atol=0.02)
-    assert result == {"sentences": 35, "changed": changed, "kept": 35} and changed > 0
+    assert result == SelectionResult(sentences=35, changed=changed, rows=35) and changed > 0
     assert not list(tmp_path.glob("teacher-*"))  # nothing was exported, so nothing was decoded
 
 
@@ -90,7 +91,7 @@ def test_several_of_a_sentence_are_rows_of_their_own(candidates, trained_model, 
     store = LabelStore(tmp_path)
     store.check()
     labeler, actual = Labeler(job(trained_model, replace(config, num_hypotheses=0)), tmp_path), rows(store)
-    assert result["kept"] == len(actual) > 70
+    assert result.rows == len(actual) > 70
     for before in rows(candidates):
         texts = [text for text, _, _ in before.hypotheses]
         order = mbr_ranking(texts, score) if way == "mbr" else range(len(texts))

@@ -80,7 +80,7 @@ def test_a_large_shard_is_judged_before_it_is_created(tmp_path, shared_tokenizer
 
 def test_some_loops_are_a_warning(tmp_path, shared_tokenizer, messages):
     job = job_of(tmp_path / "teacher", shared_tokenizer, SMALL, program("line[::-1] if number % 5 else 'ba ' * 12"))
-    assert label(job, tmp_path / "labels", 120)["sentences"] == 120
+    assert label(job, tmp_path / "labels", 120).sentences == 120
     (warning,) = [text for text in messages if text.startswith("warning")]
     assert "12 of the teacher's first 60 hypotheses are unusable (" in warning and "ba ba" in warning
 
@@ -155,8 +155,8 @@ def test_the_responses_of_a_server_are_in_the_record(tmp_path, shared_tokenizer,
     lengths = [len(text) % 5 for text in dict.fromkeys(sentences(40)["source"].to_pylist())]
     expected = {"empty": 0, "cleaned": 1, "declined": 2, "cut_off": 3}
     counts = {kind: lengths.count(remainder) for kind, remainder in expected.items()}
-    assert all(counts.values()) and {kind: record["usage"][kind] for kind in expected} == counts
-    assert record["usage"]["requests"] == len(lengths)
+    assert all(counts.values()) and {kind: record.usage[kind] for kind in expected} == counts
+    assert record.usage["requests"] == len(lengths)
     line = messages[-1]
     assert line.startswith("usage of m in this run: ") and all(
         f"{k.replace('_', ' ')} {n}" in line for k, n in counts.items()

@@ -22,9 +22,8 @@ from distilmt.utils.errors import UserError
 def store(tmp_path_factory, trained_model):
     directory = tmp_path_factory.mktemp("labels")
     result = label(sentences(), job(trained_model), directory)
-    assert (result["sentences"], result["shards"], result["reused"]) == (35, 4, 0) and result[
-        "seconds_per_sentence"
-    ] > 0
+    assert (result.sentences, result.shards, result.reused) == (35, 4, 0)
+    assert result.seconds_per_sentence > 0
     return directory
 
 

@@ -61,9 +61,9 @@ def trained(tmp_path_factory, shared_tokenizer):
     job = TrainingJob("student", data, TRAINING, REFERENCES, 1)
     model = new_model(SHAPE, shared_tokenizer, 0.1, 1)
     directory = tmp_path_factory.mktemp("prenorm")
-    best, result = train(model, job, lambda _: {"bleu": 1.0, "chrf": 1.0}, directory)
+    best, _, log = train(model, job, lambda _: {"bleu": 1.0, "chrf": 1.0}, directory)
     untrained = cross_entropy(new_model(SHAPE, shared_tokenizer, 0.1, 1), sample_of(data))
-    assert result["log"][-1]["train_loss"] < 0.6 * untrained
+    assert log[-1]["train_loss"] < 0.6 * untrained
     return best
 
 

@@ -6,8 +6,9 @@ import dataclasses
 import os
 import shutil
 import typing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +22,10 @@ from distilmt.pipeline.settings import flat, settings_of
 from distilmt.pipeline.step import RUN_STEPS, Step, step_named
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import StepRecord, read_json, read_step, write_json
+from distilmt.utils.step_results import result_of
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 KEYS = keys_of(RunConfig)
 REPORT = ("report.json", "report.html")
@@ -112,7 +117,7 @@ def run(finished_run, tmp_path, monkeypatch):
     config = loading.load([str(finished_run.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
     redone: list[str] = []
 
-    def instant(self: Step, config: RunConfig, directory: Path) -> dict[str, Any]:
+    def instant(self: Step, config: RunConfig, directory: Path) -> DataclassInstance:
         redone.append(self.name)
         settings = runner.step_settings(self, config)
         (directory / "model.safetensors").write_text(f"{self.name} {settings}")
@@ -120,8 +125,8 @@ def run(finished_run, tmp_path, monkeypatch):
             for file in REPORT:
                 (Path(config.run_dir) / file).write_text("new")
         old = read_step(finished_run / self.name)
-        result = dict(old.result) if old else {}
-        return result | {"updates": config.student.training.max_steps} if self.name == "student" else result
+        result = result_of(self.result_type, old)
+        return replace(result, updates=config.student.training.max_steps) if self.name == "student" else result
 
     monkeypatch.setattr(Step, "work", instant)
     monkeypatch.setattr(os, "fsync", lambda _: None)

@@ -11,6 +11,7 @@ from distilmt.labels.store import LabelStore
 from distilmt.pipeline.steps import on_policy
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json, read_step
+from distilmt.utils.step_results import ModelResult
 
 POLICY = {"steps": 6, "rounds": 2, "max_sentences": 40}
 
@@ -67,13 +68,13 @@ def test_the_best_stage_is_preserved(tmp_path):
         (place / "model.safetensors").write_text(str(number))
         (place / "log.json").write_text(json.dumps([{"update": 10, "seconds": 1.0}]))
     stages = [
-        {"best_score": score, "updates": 10, "best_update": 10, "train_seconds": 2.0, "validation_seconds": 0.5}
+        ModelResult(best_score=score, updates=10, best_update=10, train_seconds=2.0, validation_seconds=0.5)
         for score in (1.0, 3.0, 3.0)
     ]
     actual = on_policy.keep_best(tmp_path, places, stages)
     assert (tmp_path / "model.safetensors").read_text() == "1"
-    seconds = {"train_seconds": 6.0, "validation_seconds": 1.5}
-    assert actual == {"best_score": 3.0, "updates": 30, "best_update": 20, "stage": 1} | seconds
+    totals = ModelResult(best_score=3.0, updates=30, best_update=20, stage=1, train_seconds=6.0, validation_seconds=1.5)
+    assert actual == totals
     assert [line["seconds"] for line in read_json(tmp_path / "log.json")] == [1.0, 3.0, 5.0]
 
 

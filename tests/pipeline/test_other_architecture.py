@@ -98,7 +98,7 @@ def test_a_teacher_of_another_architecture_may_be_given(tmp_path, monkeypatch, s
     config = RunConfig.from_yaml(settings(tmp_path, **given))
     preflight.check(config, exporting=True)
     facts = existing.import_teacher(config.teacher, ("en", "it"), shared_tokenizer, tmp_path / "teacher")
-    assert facts["family"] == "prenorm" and facts["parameters"] > 0
+    assert facts.family == "prenorm" and facts.parameters > 0
     assert architecture_of(tmp_path / "teacher") == "prenorm"
 
 

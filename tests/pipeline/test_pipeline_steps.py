@@ -1,5 +1,6 @@
 """What steps depend on, and how they are put together; whole roads are in tests/pipeline."""
 
+import inspect
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,11 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import STEP_FILE, read_json, write_json
 
 CONFIG = RunConfig()
+
+
+def test_steps_return_the_results_that_they_name():
+    for step in STEPS:
+        assert inspect.get_annotations(getattr(steps, step.function))["return"] == step.result_type.__name__
 
 
 def test_steps_read_only_steps_before_them():

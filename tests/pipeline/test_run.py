@@ -9,9 +9,10 @@ from helpers import commands, toy
 from distilmt.inference.translator import Translator
 from distilmt.labels.store import LabelStore
 from distilmt.models.checkpoint import load_model, weights_fingerprint
-from distilmt.pipeline.step import RUN_STEPS
+from distilmt.pipeline.step import RUN_STEPS, step_named
 from distilmt.report.schema import CurvePoint, RunReport, Step, System, TranslationExample
 from distilmt.utils.run_dir import read_step
+from distilmt.utils.step_results import result_of, to_record
 
 FILES = {
     "corpus": {"train.parquet", "valid.parquet", "test.parquet", "cleaning.json"},
@@ -88,6 +89,12 @@ def test_steps_state_what_they_did(finished_run):
     assert results["labels"]["sentences"] == LabelStore(finished_run / "labels").rows == 355
     assert results["teacher"]["updates"] == 30 and results["student"]["updates"] == results["baseline"]["updates"] == 20
     assert results["student"]["parameters"] == results["baseline"]["parameters"] < results["teacher"]["parameters"]
+
+
+def test_records_hold_the_results_of_their_steps(finished_run):
+    for name in RUN_STEPS:
+        record = read_step(finished_run / name)
+        assert to_record(result_of(step_named(name).result_type, record)) == record.result, name
 
 
 def test_what_is_deployed_is_what_was_measured(finished_run):

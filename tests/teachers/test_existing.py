@@ -10,6 +10,7 @@ from distilmt.teachers import existing
 from distilmt.teachers.remote import load_translation_model, shipped_bytes
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json, write_json
+from distilmt.utils.step_results import ModelResult
 
 PAIR = ("en", "it")
 
@@ -32,7 +33,7 @@ def test_a_model_is_pointed_to_with_its_licence_and_size(t5, tmp_path, shared_to
     facts = existing.import_teacher(
         TeacherConfig(path=str(t5), source_prefix="x: "), PAIR, shared_tokenizer, tmp_path / "run"
     )
-    assert facts["license"] == "cc-by-nc-4.0" and facts["family"] == "t5" and facts["parameters"] > 1000
+    assert facts.license == "cc-by-nc-4.0" and facts.family == "t5" and facts.parameters > 1000
     assert len(messages) == 1 and "cc-by-nc-4.0" in messages[0]
     result = existing.read_pointer(tmp_path / "run")
     assert result["kind"] == "huggingface" and result["prefix"] == "x: " and result["path"] == str(t5)
@@ -53,7 +54,7 @@ def test_an_older_pointer_is_understood(tmp_path):
 
 def test_a_command_is_tried_before_anything_depends_on_it(tmp_path, shared_tokenizer):
     facts = existing.import_teacher(TeacherConfig(command="tr a-z A-Z"), PAIR, shared_tokenizer, tmp_path)
-    assert facts == {"name": "tr a-z A-Z", "family": "command"}
+    assert facts == ModelResult(name="tr a-z A-Z", family="command")
     with pytest.raises(UserError, match="program 'nonesuch' not found"):
         existing.import_teacher(TeacherConfig(command="nonesuch"), PAIR, shared_tokenizer, tmp_path / "b")
     with pytest.raises(UserError, match=r"writes nothing for 'Hello\."):

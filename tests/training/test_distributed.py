@@ -121,6 +121,7 @@ _PROGRAM = """
     from distilmt.training.hard_tokens import HardTokenQueue
     from distilmt.training.trainer import train_worker, train
     from distilmt.training.train_step import Stepper
+    from distilmt.utils.step_results import to_record
     from test_distributed import improving, jobs, prepared, queued, weights
     torch.set_num_threads(1)
     def work(task, together):
@@ -130,7 +131,8 @@ _PROGRAM = """
     pieces, directory, found = tokenizer.load(Path({pieces!r})), Path({directory!r}), {{}}
     with ranks.main_process():
         for name, job in jobs(pieces).items():
-            best, found[name] = train(prepared(name, pieces), job, improving(), directory / name)
+            best, result, log = train(prepared(name, pieces), job, improving(), directory / name)
+            found[name] = to_record(result) | {{"log": log}}
             torch.save(weights(best), directory / f"{{name}}.pt")
         ranks.current().broadcast_object("queue")
         torch.save(queued(ranks.current()), directory / "queue.pt")
@@ -190,11 +192,11 @@ NAMES = ("plain", "adam", "short", "weighted", "consistent", "guided", "pruned",
 @pytest.mark.parametrize("name", NAMES)
 def test_two_processes_train_what_one_does(tmp_path, shared_tokenizer, together, name):
     expected = jobs(shared_tokenizer)[name]
-    best, alone = train(prepared(name, shared_tokenizer), expected, improving(), tmp_path)
+    best, alone, log = train(prepared(name, shared_tokenizer), expected, improving(), tmp_path)
     both = json.loads((together / "found.json").read_text())[name]
     assert both.pop("processes") == 2
-    assert both["updates"] == alone["updates"] == 6
-    for a, b in zip(alone["log"], both["log"], strict=True):
+    assert both["updates"] == alone.updates == 6
+    for a, b in zip(log, both["log"], strict=True):
         assert b["train_loss"] == pytest.approx(a["train_loss"], rel=2e-5)
         assert b["distillation_loss"] == pytest.approx(a["distillation_loss"], rel=1e-3, abs=1e-4)
         assert b["learning_rate"] == a["learning_rate"]

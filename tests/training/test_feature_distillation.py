@@ -139,11 +139,11 @@ def test_going_on_makes_the_same(tmp_path, shared_tokenizer, heads):
 
         return validate
 
-    whole, _ = train(model(), job(), improving(), tmp_path / "whole")
+    whole, *_ = train(model(), job(), improving(), tmp_path / "whole")
     with pytest.raises(Cut):
         train(model(), job(), cut(), tmp_path / "cut")
-    again, result = train(model(), job(), improving(2), tmp_path / "cut")
-    assert result["updates"] == 12
+    again, result, _ = train(model(), job(), improving(2), tmp_path / "cut")
+    assert result.updates == 12
     assert torch.equal(flat(whole), flat(again))
 
 

@@ -29,12 +29,12 @@ def scalars(directory) -> dict[str, list[tuple[int, float]]]:
 def test_tensorboard_has_the_log_of_a_training(tmp_path, shared_tokenizer):
     pytest.importorskip("tensorboard")
     with tracking("tensorboard", tmp_path, tmp_path / "student") as board:
-        _, result = train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path / "student", board.log)
+        *_, log = train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path / "student", board.log)
     recorded = scalars(tmp_path / "tensorboard" / "student")
-    assert len(result["log"]) > 1 and set(recorded) == set(result["log"][0]) - {"update"}
+    assert len(log) > 1 and set(recorded) == set(log[0]) - {"update"}
     for name, values in recorded.items():
-        assert [step for step, _ in values] == [line["update"] for line in result["log"]]
-        assert [value for _, value in values] == pytest.approx([line[name] for line in result["log"]], rel=1e-6)
+        assert [step for step, _ in values] == [line["update"] for line in log]
+        assert [value for _, value in values] == pytest.approx([line[name] for line in log], rel=1e-6)
 
 
 def test_tensorboard_after_an_interruption_shows_each_update_once(tmp_path):
@@ -120,5 +120,5 @@ def test_no_tracker_needs_no_package_and_changes_no_step(monkeypatch):
 
 def test_the_callback_gets_the_lines_of_the_log(tmp_path, shared_tokenizer):
     lines = []
-    _, result = train(model(shared_tokenizer), job(shared_tokenizer, CONFIG), improving(), tmp_path, lines.append)
-    assert lines == result["log"] and lines
+    *_, log = train(model(shared_tokenizer), job(shared_tokenizer, CONFIG), improving(), tmp_path, lines.append)
+    assert lines == log and lines

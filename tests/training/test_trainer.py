@@ -23,13 +23,13 @@ def test_loss_goes_down(tmp_path, shared_tokenizer):
         precision="fp32",
         dropout=0.0,
     )
-    _, result = train(model(shared_tokenizer), job(shared_tokenizer, config, 500), improving(), tmp_path)
-    losses = [line["train_loss"] for line in result["log"]]
+    _, result, log = train(model(shared_tokenizer), job(shared_tokenizer, config, 500), improving(), tmp_path)
+    losses = [line["train_loss"] for line in log]
     assert losses[0] > 4 and losses[-1] < 0.6 * losses[0]
     assert losses == sorted(losses, reverse=True)
-    assert [line["update"] for line in result["log"]] == [20, 40, 60, 80, 100, 120]
-    assert all(line["tokens_per_second"] > 0 and line["learning_rate"] > 0 for line in result["log"])
-    assert result["updates"] == result["best_update"] == 120
+    assert [line["update"] for line in log] == [20, 40, 60, 80, 100, 120]
+    assert all(line["tokens_per_second"] > 0 and line["learning_rate"] > 0 for line in log)
+    assert result.updates == result.best_update == 120
 
 
 def test_same_seed_same_weights(tmp_path, shared_tokenizer):
@@ -48,7 +48,7 @@ class Interruption(Exception):
 @pytest.mark.parametrize("after", [1, 11, 19])
 def test_resumed_training_makes_the_same_weights(tmp_path, shared_tokenizer, after, monkeypatch):
     """Dropout, data order over several epochs, Adam and the average all go on as if nothing had been."""
-    straight, whole = train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path / "straight")
+    straight, whole, _ = train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path / "straight")
     config = TrainingConfig(**vars(CONFIG) | {"save_interval_seconds": 0.0})
     update = trainer.Trainer.update
 
@@ -63,10 +63,10 @@ def test_resumed_training_makes_the_same_weights(tmp_path, shared_tokenizer, aft
     monkeypatch.setattr(trainer.Trainer, "update", update)
     # Fresh weights of another seed: everything must come from the checkpoint.
     network = model(shared_tokenizer, 9)
-    resumed, result = train(network, job(shared_tokenizer, config), improving(after // 5), tmp_path / "cut")
+    resumed, result, log = train(network, job(shared_tokenizer, config), improving(after // 5), tmp_path / "cut")
     assert torch.equal(weights(straight), weights(resumed))
-    assert (result["updates"], result["best_update"]) == (whole["updates"], whole["best_update"])
-    assert [line["update"] for line in result["log"]] == [5, 10, 15, 20]
+    assert (result.updates, result.best_update) == (whole.updates, whole.best_update)
+    assert [line["update"] for line in log] == [5, 10, 15, 20]
 
 
 _PROGRAM = """
@@ -93,9 +93,9 @@ def test_killed_training_makes_the_same_weights(tmp_path, shared_tokenizer):
     process = Process(program=program).completed()
     assert process.returncode == -signal.SIGKILL, process.stderr.decode()[-2000:]
     assert (tmp_path / "cut" / checkpoint_files.CHECKPOINT).exists()
-    straight, _ = train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path / "straight")
-    resumed, result = train(model(shared_tokenizer, 9), job(shared_tokenizer), improving(2), tmp_path / "cut")
-    assert result["updates"] == 20
+    straight, *_ = train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path / "straight")
+    resumed, result, _ = train(model(shared_tokenizer, 9), job(shared_tokenizer), improving(2), tmp_path / "cut")
+    assert result.updates == 20
     assert torch.equal(weights(straight), weights(resumed))
 
 
@@ -106,37 +106,37 @@ def test_best_checkpoint_is_preserved(tmp_path, shared_tokenizer):
         seen.append(weights(network).clone())
         return {"bleu": [1.0, 7.0, 7.0, 2.0][len(seen) - 1], "chrf": 0.0}
 
-    best, result = train(model(shared_tokenizer), job(shared_tokenizer), validate, tmp_path)
+    best, result, _ = train(model(shared_tokenizer), job(shared_tokenizer), validate, tmp_path)
     assert torch.equal(weights(best), seen[1])
     assert not torch.equal(seen[1], seen[3])
-    assert (result["best_update"], result["best_score"]) == (10, 7.0)
+    assert (result.best_update, result.best_score) == (10, 7.0)
 
 
 def test_metric_can_be_chrf(tmp_path, shared_tokenizer):
     scores = iter([(9.0, 1.0), (1.0, 9.0), (1.0, 2.0), (1.0, 3.0)])
     config = TrainingConfig(**vars(CONFIG) | {"metric": "chrf"})
-    _, result = train(
+    _, result, _ = train(
         model(shared_tokenizer),
         job(shared_tokenizer, config),
         lambda _: dict(zip(("bleu", "chrf"), next(scores), strict=True)),
         tmp_path,
     )
-    assert (result["best_update"], result["best_score"]) == (10, 9.0)
+    assert (result.best_update, result.best_score) == (10, 9.0)
 
 
 @pytest.mark.parametrize(("patience", "updates"), [(2, 20), (3, 25), (0, 40)])
 def test_stops_when_nothing_gets_better(tmp_path, shared_tokenizer, patience, updates):
     config = TrainingConfig(**vars(CONFIG) | {"max_steps": 40, "patience": patience})
     scores = iter([1.0, 3.0, 2.0, 3.0, 1.0, 1.0, 1.0, 1.0])
-    _, result = train(
+    _, result, _ = train(
         model(shared_tokenizer), job(shared_tokenizer, config), lambda _: {"bleu": next(scores), "chrf": 0.0}, tmp_path
     )
-    assert (result["updates"], result["best_update"]) == (updates, 10)
+    assert (result.updates, result.best_update) == (updates, 10)
     # Stopped is stopped: the next call does not train on.
-    _, again = train(
+    _, again, _ = train(
         model(shared_tokenizer), job(shared_tokenizer, config), lambda _: {"bleu": 0.0, "chrf": 0.0}, tmp_path
     )
-    assert again["updates"] == updates
+    assert again.updates == updates
 
 
 def test_word_labels_of_a_teacher_are_learnt(tmp_path, shared_tokenizer):
@@ -149,8 +149,8 @@ def test_word_labels_of_a_teacher_are_learnt(tmp_path, shared_tokenizer):
     side.top_ids = np.stack([side.tokens.flat, (side.tokens.flat + 1) % shared_tokenizer.pad], 1).astype(np.uint16)
     side.top_logprobs = np.log(np.array([[0.7, 0.2]])).repeat(len(side.tokens.flat), 0).astype(np.float16)
     instance.objective = ObjectiveConfig(kd_weight=1.0, ce_weight=0.0, reference_fraction=1.0)
-    _, result = train(model(shared_tokenizer), instance, improving(), tmp_path)
-    losses = [line["distillation_loss"] for line in result["log"]]
+    *_, log = train(model(shared_tokenizer), instance, improving(), tmp_path)
+    losses = [line["distillation_loss"] for line in log]
     assert losses[-1] < 0.6 * losses[0] and losses[-1] > 0
 
 
@@ -171,10 +171,10 @@ def test_clear_removes_checkpoints_and_nothing_else(tmp_path, shared_tokenizer):
 
 def test_a_schedule_ends_in_time(tmp_path, shared_tokenizer):
     config = replace(CONFIG, max_steps=100_000, max_seconds=2.0, eval_steps=100_000)
-    _, result = train(model(shared_tokenizer), job(shared_tokenizer, config), improving(), tmp_path)
-    assert 1 <= result["updates"] < 100_000
-    assert 2.0 <= result["train_seconds"] < 4.0
-    assert result["log"][-1]["learning_rate"] <= 0.011 * config.learning_rate
+    _, result, log = train(model(shared_tokenizer), job(shared_tokenizer, config), improving(), tmp_path)
+    assert 1 <= result.updates < 100_000
+    assert 2.0 <= result.train_seconds < 4.0
+    assert log[-1]["learning_rate"] <= 0.011 * config.learning_rate
 
 
 def test_torch_keeps_its_threads_after_a_validation(tmp_path, shared_tokenizer):

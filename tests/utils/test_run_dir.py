@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,12 @@ def test_fingerprints(tmp_path):
     assert run_dir.fingerprint_files(one, two) != first, "where a file ends must count"
 
 
+@dataclass(frozen=True)
+class Parts:
+    parts: int
+    removed: int | None = None
+
+
 class Work:
     """A step of two parts that may be cut off between them."""
 
@@ -123,7 +130,7 @@ class Work:
         if self.cut:
             raise Cut
         (directory / "second").write_text("")
-        return {"parts": 2}
+        return Parts(2)
 
 
 def test_a_step_is_done_once(tmp_path):

@@ -1,5 +1,17 @@
 from distilmt.utils.run_dir import StepRecord
-from distilmt.utils.step_results import CorpusResult, LabelResult, ModelResult, from_record, result_of, to_record
+from distilmt.utils.step_results import (
+    CorpusResult,
+    EvaluationResult,
+    ExportsResult,
+    LabelResult,
+    ModelResult,
+    ReportResult,
+    ScoresResult,
+    SelectionResult,
+    from_record,
+    result_of,
+    to_record,
+)
 
 
 def _record(result):
@@ -20,8 +32,27 @@ def test_a_result_is_read_from_its_record_and_written_as_it_was():
 
 
 def test_keys_of_other_versions_do_not_matter():
-    result = from_record(LabelResult, {"sentences": 3, "shards": 1, "answers": {"requests": 3}})
+    result = from_record(LabelResult, {"sentences": 3, "seconds_per_sentence": None, "hours": 2})
     assert result == LabelResult(sentences=3, reused=0, seconds_per_sentence=None)
+
+
+def test_former_names_are_read_and_current_ones_are_written():
+    assert from_record(LabelResult, {"answers": {"requests": 3}}).usage == {"requests": 3}
+    assert from_record(ScoresResult, {"beam": {"bleu": 1.0}, "words": {"entropy": 2.0}}).token_metrics == {
+        "entropy": 2.0
+    }
+    selection = from_record(SelectionResult, {"sentences": 3, "changed": 1, "kept": 5})
+    assert to_record(selection) == {"sentences": 3, "changed": 1, "rows": 5}
+
+
+def test_values_by_name_stand_in_the_record_itself():
+    exports = {"student": 7, "bytes": 3}  # whatever an export is called
+    assert from_record(ExportsResult, exports).bytes == exports == to_record(ExportsResult(exports))
+    evaluation = from_record(EvaluationResult, {"bleu student-int8": 30.5, "seconds": 2})
+    assert evaluation.bleu == {"student-int8": 30.5} and to_record(evaluation) == {"bleu student-int8": 30.5}
+    report = {"html": "run/report.html", "teacher": 31.0}
+    assert from_record(ReportResult, report) == ReportResult("run/report.html", {"teacher": 31.0})
+    assert to_record(from_record(ReportResult, report)) == report
 
 
 def test_a_missing_record_has_nothing():

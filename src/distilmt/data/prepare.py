@@ -21,6 +21,7 @@ from distilmt.data.sources import CorpusSource
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_path, write_json
+from distilmt.utils.step_results import CorpusResult
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ REFERENCES = "references"
 _PROGRESS_STEP = 1000
 
 
-def prepare(config: CorpusConfig, seed: int, directory: Path) -> dict[str, object]:
+def prepare(config: CorpusConfig, seed: int, directory: Path) -> CorpusResult:
     """Write `train.parquet`, `valid.parquet`, `test.parquet`, `cleaning.json`, and the corpus card (.md and .json).
 
     Rows are stored on disk until it is known which of them stay, so that memory grows by only one byte per row of
@@ -41,7 +42,7 @@ def prepare(config: CorpusConfig, seed: int, directory: Path) -> dict[str, objec
         directory: output directory; created if missing.
 
     Returns:
-        Rows per split, pairs read for training (`read`), and `dropped` pairs by reason.
+        Rows per split, pairs read for training, and dropped pairs by reason.
 
     Raises:
         UserError: an input cannot be used, or no training pairs remain.
@@ -55,7 +56,7 @@ def prepare(config: CorpusConfig, seed: int, directory: Path) -> dict[str, objec
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def _prepare(config: CorpusConfig, seed: int, directory: Path, staged: Path) -> dict[str, object]:
+def _prepare(config: CorpusConfig, seed: int, directory: Path, staged: Path) -> CorpusResult:
     cleaner = Cleaner(config.cleaning, config.source, config.target)
     held_out_reports = {"valid": CleaningReport(), "test": CleaningReport()}
     corpus_sources, own = sources.open_sources(config)
@@ -95,16 +96,16 @@ def _write_reports(
     directory: Path,
     corpus_sources: list[CorpusSource],
     held_out_reports: dict[str, CleaningReport],
-) -> dict[str, object]:
+) -> CorpusResult:
     """Write the cleaning report of all pairs and, if there are several sources, of each source."""
     train = CleaningReport.of([source.report for source in corpus_sources])
     reports = {"train": train, **held_out_reports}
-    counts: dict[str, object] = {name: report.retained_count + report.repeated for name, report in reports.items()}
+    counts = {name: report.retained_count + report.repeated for name, report in reports.items()}
     if len(corpus_sources) > 1:
         reports |= {f"train: {source.name}": source.report for source in corpus_sources}
     write_json(directory / "cleaning.json", {name: report.as_dict() for name, report in reports.items()})
     card.write_card(config, seed, directory, corpus_sources, held_out_reports)
-    return {**counts, "read": train.read, "dropped": dict(train.dropped)}
+    return CorpusResult(**counts, read=train.read, dropped=dict(train.dropped))
 
 
 def inputs(config: CorpusConfig) -> dict[str, str]:

@@ -22,6 +22,7 @@ from distilmt.utils.checksums import check_step, remedy
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import atomic_path, fingerprint_files, read_step, write_json
+from distilmt.utils.step_results import TokenizerResult
 
 EOS, UNK = 0, 1
 PAD_TOKEN = "<pad>"
@@ -135,7 +136,7 @@ def _ids(vocabulary: Path) -> dict[str, int]:
 
 def train(
     sources: Iterable[str], targets: Iterable[str], config: TokenizerConfig, directory: Path, seed: int
-) -> JsonObject:
+) -> TokenizerResult:
     """Train a tokenizer on text and write its directory.
 
     Args:
@@ -172,7 +173,7 @@ def train(
         with atomic_path(directory / "target.spm") as temporary:
             temporary.write_bytes((directory / "source.spm").read_bytes())
     write_json(directory / "tokenizer_config.json", _marian_config(split))
-    return {"sizes": sizes, "shared": not split}
+    return TokenizerResult(sizes, shared=not split)
 
 
 def _marian_config(split: bool) -> JsonObject:

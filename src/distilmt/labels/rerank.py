@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from distilmt.labels.store_writer import LabelWriter
 from distilmt.models.checkpoint import weights_fingerprint
 from distilmt.teachers.backward_model import BackwardModel
 from distilmt.utils import progress
-from distilmt.utils.json_types import JsonObject
+from distilmt.utils.step_results import SelectionResult
 
 Utility = Callable[[Sequence[str], Sequence[str]], np.ndarray]
 """Scores of H hypotheses against R references, [H, R]."""
@@ -60,7 +59,7 @@ def _descending(scores: np.ndarray) -> list[int]:
 
 def rerank(
     store: LabelStore, config: LabelConfig, job: LabelingTask | None, score: Utility, directory: Path
-) -> JsonObject:
+) -> SelectionResult:
     """Write a store whose first hypothesis is the selected one; resumes an interrupted call.
 
     Each of the `config.n_best` best hypotheses gets its own row. If the selected hypothesis is not the first of the
@@ -87,21 +86,21 @@ def rerank(
     # The candidates exist: no translator is needed, so no export is written.
     labeler = Labeler(replace(job, config=replace(job.config, num_hypotheses=0)), directory) if job else None
     reverse = BackwardModel(config.backward_model) if config.backward_model else None
-    counts: Counter[str] = Counter()
+    changed = selected = 0
     done = writer.done()
     rows_before = sum(int(shard["rows"]) for number, shard in enumerate(store.manifest["shards"]) if number in done)
     with progress.task("reranking", store.rows, "sentences", rows_before) as bar:
         for number, table in enumerate(store.shards()):
             rows = rows_of(table, store.k)
             rankings = [_ranking(row, config, score) for row in rows]
-            counts["changed"] += sum(order[:1] not in ([], [0]) for order in rankings)
-            counts["kept"] += sum(map(len, rankings))
+            changed += sum(order[:1] not in ([], [0]) for order in rankings)
+            selected += sum(map(len, rankings))
             if number not in done:
                 chosen = _reordered_rows(rows, rankings, labeler)
                 writer.write_shard(_with_backward_scores(chosen, reverse) if reverse else chosen, number)
                 bar.advance(len(rows))
     writer.finish()
-    return {"sentences": store.rows, **counts}
+    return SelectionResult(store.rows, changed, selected)
 
 
 def _with_backward_scores(rows: Sequence[LabelRow], reverse: BackwardModel) -> list[LabelRow]:

@@ -28,13 +28,14 @@ from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import fingerprint_files
+from distilmt.utils.step_results import LabelResult
 
 logger = logging.getLogger(__name__)
 
 
 def write_label_store(
     shards: Iterable[pa.Table], total: int, job: LabelingTask, directory: Path, before: Sequence[Path] = ()
-) -> JsonObject:
+) -> LabelResult:
     """Write a label store; resumes an interrupted call.
 
     Args:
@@ -46,7 +47,7 @@ def write_label_store(
         before: other stores: their labels are reused if they are from the same teacher and settings.
 
     Returns:
-        Counts, for the step's record; `seconds_per_sentence` of the sentences that this call labeled, None without any.
+        Counts, for the step's record; the seconds per sentence are of those that this call labeled.
 
     Raises:
         UserError: top-k is requested from a teacher with another vocabulary; its first hypotheses are unusable; or
@@ -75,11 +76,14 @@ def write_label_store(
             bar.advance(sentences.num_rows)
             check.on_shard_end(shard)
     writer.finish()
-    counts: JsonObject = {"reused": writer.manifest["rows"] - rows_before - new_rows}
-    counts |= {"seconds_per_sentence": seconds / new_rows if new_rows else None}
-    counts |= {"decoded_again": redecoded_rows} if redecoded_rows else {}
-    counts |= {"usage": usage} if (usage := _usage_totals(pointer)) else {}
-    return {"sentences": total, "shards": len(writer.done())} | counts
+    return LabelResult(
+        sentences=total,
+        shards=len(writer.done()),
+        reused=int(writer.manifest["rows"]) - rows_before - new_rows,
+        seconds_per_sentence=seconds / new_rows if new_rows else None,
+        decoded_again=redecoded_rows or None,
+        usage=_usage_totals(pointer) or None,
+    )
 
 
 def _check_top_k(pointer: TeacherReference | None, job: LabelingTask) -> None:

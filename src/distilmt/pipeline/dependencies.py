@@ -20,6 +20,7 @@ from distilmt.pipeline.settings import NAMES, WEIGHTS, flat, former_layout, name
 from distilmt.pipeline.step import Step, run_keys
 from distilmt.pipeline.step_spec import CHANGED, Differences, StepRules, changed_text
 from distilmt.utils.run_dir import StepRecord, read_json, read_step
+from distilmt.utils.step_results import EvaluationResult, ExportsResult, result_of
 
 
 def non_default(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,7 +163,9 @@ def _is_format(name: str) -> bool:
 
 def _names(record: StepRecord) -> list[str]:
     """The systems that were exported or evaluated."""
-    return [name.removeprefix("bleu ") for name in record.result]
+    if record.name == "exports":
+        return list(result_of(ExportsResult, record).bytes)
+    return list(result_of(EvaluationResult, record).bleu)
 
 
 def _without_student_limits(step: str, settings: dict[str, Any]) -> dict[str, Any]:

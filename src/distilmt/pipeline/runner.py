@@ -134,7 +134,7 @@ def _with_shard_size(record: StepRecord, config: RunConfig) -> RunConfig:
     return replace(config, labels=replace(config.labels, shard_size=size))
 
 
-def _repair_labels(directory: Path, work: Callable[[Path], dict[str, Any]]) -> None:
+def _repair_labels(directory: Path, work: Callable[[Path], object]) -> None:
     """Label the sentences of damaged shards of a finished store again; intact shards stay unchanged."""
     from distilmt.labels.manifest import MANIFEST
     from distilmt.labels.store import LabelStore

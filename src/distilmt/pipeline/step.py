@@ -9,10 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from distilmt.config import RunConfig
 from distilmt.config.effects import ConfigKey, keys_of
+from distilmt.utils import step_results as results
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _TOKENIZER_FILES = ("*.spm", "vocab.json", "target_vocab.json", "tokenizer_config.json")
 _MODEL_FILES = (*_TOKENIZER_FILES, "model*.safetensors", "config.json", "generation_config.json", "teacher.json")
@@ -56,6 +60,8 @@ class Step:
     """The steps that it reads, where the run has them."""
     function: str
     """Name of its work in `distilmt.pipeline.steps`, which imports torch and therefore is imported late."""
+    result_type: type[DataclassInstance]
+    """What its work returns and its record holds."""
     needed: Callable[[RunConfig], bool] = _always
     """Whether a run has the step; recipes run those that no run has."""
     optional: bool = False
@@ -81,21 +87,22 @@ class Step:
         """The steps that it reads in a run."""
         return [name for name in self.reads if step_named(name).needed(config)]
 
-    def work(self, config: RunConfig, directory: Path) -> dict[str, Any]:
+    def work(self, config: RunConfig, directory: Path) -> DataclassInstance:
         """Do the step's work in a directory; returns the result for its record."""
         from distilmt.pipeline import steps
 
-        result: dict[str, Any] = getattr(steps, self.function)(config, directory)
+        result: DataclassInstance = getattr(steps, self.function)(config, directory)
         return result
 
 
 STEPS = (
-    Step("corpus", (), "prepare_corpus", outcome=("*.parquet",), former_section="corpus"),
+    Step("corpus", (), "prepare_corpus", results.CorpusResult, outcome=("*.parquet",), former_section="corpus"),
     # Where the corpus is of one language: the teacher's translations serve as references.
     Step(
         "references",
         ("corpus",),
         "write_references",
+        results.ReferencesResult,
         needed=_monolingual,
         optional=True,
         outcome=("*.parquet", "teacher.json"),
@@ -105,6 +112,7 @@ STEPS = (
         "tokenizer",
         ("corpus", "references"),
         "train_tokenizer",
+        results.TokenizerResult,
         outcome=("*",),
         sealed=_TOKENIZER_FILES,
         former_section="tokenizer",
@@ -113,16 +121,25 @@ STEPS = (
         "teacher",
         ("corpus", "tokenizer"),
         "make_teacher",
+        results.ModelResult,
         outcome=_MODEL_OUTCOME,
         sealed=_MODEL_FILES,
         former_section="teacher",
     ),
-    Step("labels", ("corpus", "tokenizer", "teacher"), "write_labels", outcome=_SHARDS, former_section="labels"),
+    Step(
+        "labels",
+        ("corpus", "tokenizer", "teacher"),
+        "write_labels",
+        results.LabelResult,
+        outcome=_SHARDS,
+        former_section="labels",
+    ),
     # With reranking or selection: its labels then replace all labels.
     Step(
         "selection",
         ("corpus", "tokenizer", "teacher", "labels"),
         "rerank_labels",
+        results.SelectionResult,
         needed=_selects,
         optional=True,
         outcome=_SHARDS,
@@ -132,6 +149,7 @@ STEPS = (
         "student",
         ("corpus", "references", "tokenizer", "labels", "selection", "teacher"),
         "train_student",
+        results.ModelResult,
         outcome=_MODEL_OUTCOME,
         sealed=_MODEL_FILES,
         former_section="student",
@@ -141,23 +159,38 @@ STEPS = (
         "baseline",
         ("corpus", "tokenizer", "labels"),
         "train_baseline",
+        results.ModelResult,
         needed=_has_baseline,
         outcome=_MODEL_OUTCOME,
         sealed=_MODEL_FILES,
         former_section="student",
     ),
-    Step("exports", ("tokenizer", "teacher", "student", "baseline"), "export_models", former_section="export"),
-    Step("evaluation", ("corpus", "references", "exports"), "evaluate_models", former_section="evaluation"),
+    Step(
+        "exports",
+        ("tokenizer", "teacher", "student", "baseline"),
+        "export_models",
+        results.ExportsResult,
+        former_section="export",
+    ),
+    Step(
+        "evaluation",
+        ("corpus", "references", "exports"),
+        "evaluate_models",
+        results.EvaluationResult,
+        former_section="evaluation",
+    ),
     Step(
         "report",
         ("corpus", "references", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation"),
         "write_run_report",
+        results.ReportResult,
     ),
     # Of a comparison of methods.
     Step(
         "teacher-scores",
         ("corpus", "references", "tokenizer", "teacher"),
         "score_teacher",
+        results.ScoresResult,
         needed=_on_request,
         optional=True,
         former_section="evaluation",
@@ -166,6 +199,7 @@ STEPS = (
         "scores",
         ("corpus", "references", "tokenizer", "teacher", "student"),
         "score_student",
+        results.ScoresResult,
         needed=_on_request,
         optional=True,
         former_section="evaluation",
@@ -175,6 +209,7 @@ STEPS = (
         "validation",
         ("corpus", "references", "tokenizer", "student"),
         "validate_student",
+        results.ValidationResult,
         needed=_on_request,
         optional=True,
         former_section="evaluation",

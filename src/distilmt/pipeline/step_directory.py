@@ -29,6 +29,7 @@ from distilmt.utils.run_dir import (
     write_json,
 )
 from distilmt.utils.sizes import size_text, total_bytes
+from distilmt.utils.step_results import to_record
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ def _execute(spec: StepSpec, work_dir: Path, former: StepRecord | None, work: Wo
     check_step_directory(work_dir)
     before = _prepare_work_dir(spec, work_dir, former)
     with measure_step(work_dir, spec.resume_fingerprint, before) as meter:
-        result = work(work_dir) or {}
+        result = work(work_dir)
     record = StepRecord(
         spec.directory.name,
         spec.fingerprint,
@@ -133,7 +134,7 @@ def _execute(spec: StepSpec, work_dir: Path, former: StepRecord | None, work: Wo
         round(meter.seconds, 3),
         meter.peak_rss_bytes,
         versions(),
-        result,
+        {} if result is None else to_record(result),
         checksums.checksums(work_dir, spec.rules.sealed),
     )
     if former is not None and _has_same_outcome(spec, work_dir, former):

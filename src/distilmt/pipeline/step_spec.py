@@ -6,15 +6,19 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distilmt.config.renamed import translated_settings
 from distilmt.utils.run_dir import StepRecord, fingerprint, read_step
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 CHANGED = "changed"
 """Text for an input that differs."""
 
-Work = Callable[[Path], dict[str, Any] | None]
+Work = Callable[[Path], "DataclassInstance | None"]
+"""Runs a step in a directory; returns its result (`utils.step_results`) for the record."""
 Differences = dict[str, str]
 """Differences between a finished step and the requested one: name of a key or an input to `old → new`."""
 

@@ -65,7 +65,7 @@ def same_outcome(name: str, old: Any, new: Any, step: FinishedStep) -> bool:
         scores = [line[step.old[_sibling(name, "metric")]] for line in _log(name, step)]
         return _early_stop(scores, old) is None and _early_stop(scores, new) is None
     if name in _REASONS:
-        dropped = result_of(ModelResult, step.record).hypotheses_dropped
+        dropped = result_of(ModelResult, step.record).hypotheses_dropped or {}
         return not dropped.get(_REASONS[name]) and _is_looser(old, new)
     return False
 

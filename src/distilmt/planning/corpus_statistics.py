@@ -126,13 +126,10 @@ def read(config: RunConfig) -> CorpusStatistics:
         ready = (paths.corpus / "train.parquet").exists()
         return _encoded(pairs, sources, targets, tokenizer, len(tokenizer.target.tokens), ready)
     with tempfile.TemporaryDirectory() as directory:
-        training_stats = tokenizers.train(sources, targets, config.tokenizer, Path(directory), config.seed)
+        size = tokenizers.train(sources, targets, config.tokenizer, Path(directory), config.seed).sizes[0]
         # A sample of a big text may give a smaller vocabulary than configured; the whole text will not.
-        size = (
-            training_stats["sizes"][0]
-            if len(sources) >= pairs
-            else max(training_stats["sizes"][0], config.tokenizer.vocab_size)
-        )
+        if len(sources) < pairs:
+            size = max(size, config.tokenizer.vocab_size)
         return _encoded(pairs, sources, targets, tokenizers.load(Path(directory)), size, False)
 
 

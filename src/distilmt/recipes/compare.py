@@ -23,9 +23,9 @@ from distilmt.report import comparison
 from distilmt.report.comparison_schema import TrainedModel
 from distilmt.utils import parallel, progress
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import fingerprint, link, locked, read_json, read_step, write_text
+from distilmt.utils.run_dir import fingerprint, link, locked, read_json, write_text
 from distilmt.utils.run_paths import RunPaths
-from distilmt.utils.step_results import ModelResult, read_result
+from distilmt.utils.step_results import ModelResult, ScoresResult, read_result, to_record
 
 logger = logging.getLogger(__name__)
 
@@ -187,9 +187,8 @@ def _student_report(trial: MethodTrial) -> TrainedModel:
 
 def _scores(directory: Path) -> TrainedModel:
     """Results of the step `scores` and its translations."""
-    record = read_step(directory)
-    assert record is not None
-    return cast(TrainedModel, {**record.result, "translations": read_json(directory / "translations.json")})
+    scores = to_record(read_result(ScoresResult, directory))
+    return cast(TrainedModel, {**scores, "translations": read_json(directory / "translations.json")})
 
 
 def _parameters(teacher: Path) -> int | None:

@@ -132,7 +132,7 @@ def decoding_operations(student: Path, beam_size: int) -> float:
     return float(encoder + beam_size * (decoder + d.d_model * d.vocabulary))
 
 
-def cut_and_train(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
+def cut_and_train(spec: CompressionSpec, directory: Path) -> ModelResult:
     """Prune a model, train it on the student's labels, and write a normal model directory."""
     paths, config = RunPaths(directory.parent), spec.run
     tokenizer = tokenizers.load(paths.tokenizer)
@@ -141,10 +141,11 @@ def cut_and_train(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
     model, changes = apply_cut(load_model(spec.parent), spec, importance.CalibrationSample(batches))
     bits = spec.bits if spec.cut == "qat" else 0
     job = replace(job, name=paths.root.name, config=_fine_tuning_config(job.config, spec.updates, spec.rate), bits=bits)
-    return fit_model(model, job, tokenizer, config, directory) | changes
+    result = fit_model(model, job, tokenizer, config, directory)
+    return replace(result, ffn=changes.ffn, layers_removed=changes.layers_removed)
 
 
-def _prune_vocabulary(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
+def _prune_vocabulary(spec: CompressionSpec, directory: Path) -> ModelResult:
     """Remove the tokens that neither the training text nor the teacher's translations use."""
     paths = spec.run.paths
     before = tokenizers.load(spec.parent.parent / "tokenizer")
@@ -155,24 +156,25 @@ def _prune_vocabulary(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
     tokenizer = vocabulary.prune_tokenizer(before, vocabulary_ids, paths.tokenizer)
     model = vocabulary.prune_model(load_model(spec.parent), vocabulary_ids)
     save_model(model, tokenizer, directory)
-    return {"pieces": [len(before.source.tokens), len(vocabulary_ids.source)], "parameters": parameter_count(model)}
+    pieces = [len(before.source.tokens), len(vocabulary_ids.source)]
+    return ModelResult(parameters=parameter_count(model), pieces=pieces)
 
 
 def apply_cut(
     model: Seq2SeqModel, spec: CompressionSpec, measured: importance.CalibrationSample
-) -> tuple[Seq2SeqModel, dict[str, Any]]:
-    """The model without its least important parts, and a description of these."""
+) -> tuple[Seq2SeqModel, ModelResult]:
+    """The model without its least important parts, and which these are."""
     cut = spec.cut
     if cut == "ffn":
-        widths = {stack: _narrower(model.dimensions.stack(stack).ffn_dim, spec.ffn) for stack in STACKS}
+        widths: dict[str, int] = {stack: _narrower(model.dimensions.stack(stack).ffn_dim, spec.ffn) for stack in STACKS}
         units = importance.contributions(model, measured)
-        return narrow_ffn(model, widths["encoder"], widths["decoder"], units), {"ffn": widths}
+        return narrow_ffn(model, widths["encoder"], widths["decoder"], units), ModelResult(ffn=widths)
     if cut in STACKS:
         layers = {stack: model.dimensions.stack(stack).layers - (stack == cut) for stack in STACKS}
         chosen = importance.choose_layers(model, layers["encoder"], layers["decoder"], measured)
         removed = [{"stack": stack, "layer": layer, "cross_entropy": loss} for stack, layer, loss in chosen.removed]
-        return drop_layers(model, chosen.encoder_keep, chosen.decoder_keep), {"layers_removed": removed}
-    return rebuild(model, model.dimensions, model.state_dict()), {}  # loaded models are not trainable
+        return drop_layers(model, chosen.encoder_keep, chosen.decoder_keep), ModelResult(layers_removed=removed)
+    return rebuild(model, model.dimensions, model.state_dict()), ModelResult()  # loaded models are not trainable
 
 
 def _fine_tuning_config(config: TrainingConfig, updates: int, rate: float) -> TrainingConfig:

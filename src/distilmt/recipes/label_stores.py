@@ -10,6 +10,7 @@ from distilmt.config.commands import LabelsConfig
 from distilmt.labels.store import LabelStore
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_paths import RunPaths
+from distilmt.utils.step_results import to_record
 
 CommandOutput = tuple[str, dict[str, Any]]
 """Text output, and the same as data."""
@@ -85,7 +86,9 @@ def _select(config: LabelsConfig, paths: list[Path]) -> CommandOutput:
             "nothing to select by: give --rerank oracle or mbr, --n_best 2 or more, or --backward_model DIR"
         )
     score = utility(config.rerank_metric, tokenizer_for(config.target))
-    summary = rerank(store, labels, _scoring_task(store, config, labels) if store.k else None, score, paths[1])
+    summary = to_record(
+        rerank(store, labels, _scoring_task(store, config, labels) if store.k else None, score, paths[1])
+    )
     return "\n".join(f"{key}: {value}" for key, value in summary.items()), summary
 
 

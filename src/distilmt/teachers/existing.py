@@ -25,8 +25,8 @@ from distilmt.models.presets import parameter_count
 from distilmt.teachers.remote import check_teacher
 from distilmt.teachers.response_cache import cache_file
 from distilmt.utils.errors import UserError
-from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import read_json, write_json
+from distilmt.utils.step_results import ModelResult, from_record
 from distilmt.utils.untrusted import check_configuration, loading
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def family(path: str) -> str:
     return str(config.model_type)
 
 
-def import_teacher(config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, directory: Path) -> JsonObject:
+def import_teacher(config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, directory: Path) -> ModelResult:
     """Write the configured teacher, or a pointer to it, to `directory`.
 
     A model of one of distilmt's architectures (Marian) with the run's vocabulary is copied: it can score tokens. Any
@@ -64,7 +64,7 @@ def import_teacher(config: TeacherConfig, pair: tuple[str, str], tokenizer: Toke
         directory: the teacher's directory of the run.
 
     Returns:
-        `name`, `family`, `license` and, if the weights could be counted, `parameters`.
+        Name, family, license and, if the weights could be counted, parameters.
 
     Raises:
         UserError: the teacher cannot be loaded, or does not translate.
@@ -75,9 +75,9 @@ def import_teacher(config: TeacherConfig, pair: tuple[str, str], tokenizer: Toke
     if path and not is_ctranslate2(path) and _is_native(path) and _shares_vocabulary(path, tokenizer):
         model = load_model(path)
         save_model(model, tokenizer, directory)
-        return {"name": path, "family": model.architecture, "parameters": _size(model)} | _stated_license(path)
-    facts = write_pointer(config, pair, directory)
-    return {key: value for key, value in facts.items() if key in ("name", "family", "parameters", "license") and value}
+        license_name = _stated_license(path).get("license")
+        return ModelResult(name=path, family=model.architecture, parameters=_size(model), license=license_name)
+    return from_record(ModelResult, write_pointer(config, pair, directory))
 
 
 def write_pointer(config: TeacherConfig, pair: tuple[str, str], directory: Path) -> TeacherReference:

@@ -28,6 +28,7 @@ from distilmt.training.train_state import MetricAccumulator, TrainState
 from distilmt.training.train_step import Stepper
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
+from distilmt.utils.step_results import ModelResult
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class TrainingJob:
 
 def train(
     model: Seq2SeqModel, job: TrainingJob, validate: Validate, directory: Path, on_log: OnLog | None = None
-) -> tuple[Seq2SeqModel, dict[str, Any]]:
+) -> tuple[Seq2SeqModel, ModelResult, list[dict[str, Any]]]:
     """Train a model on all ranks; resume from `directory/checkpoint.safetensors` if it exists.
 
     Args:
@@ -69,7 +70,7 @@ def train(
         on_log: receives every line of the log when it is complete, after each validation.
 
     Returns:
-        A model with the best averaged weights, float32, on the CPU; and a record with the log and the best update.
+        A model with the best averaged weights, float32, on the CPU; what is known of it; and the log.
 
     Raises:
         UserError: there is no usable sentence; batches have too few sentences for all ranks; or the loss or the weights
@@ -256,19 +257,19 @@ class Trainer:
         )
         logger.info(f"{self.job.name}: resuming from update {self.state.update}")
 
-    def finish(self) -> tuple[Seq2SeqModel, dict[str, Any]]:
-        """The best averaged model, and the record of its training."""
+    def finish(self) -> tuple[Seq2SeqModel, ModelResult, list[dict[str, Any]]]:
+        """The best averaged model, what is known of it, and the log."""
         best, flat = self.directory / BEST, self.optimizer.whole_average()
         if self.ranks.is_main_process and best.exists():
             flat = safetensors.torch.load_file(best)["average"]
         load_flat(self.averaged, flat)
         state = self.state
-        together = {"processes": self.ranks.size} if self.ranks.size > 1 else {}
-        return self.averaged, together | {
-            "updates": state.update,
-            "best_update": state.best_update,
-            "best_score": state.best_score,
-            "train_seconds": round(state.seconds, 1),
-            "validation_seconds": round(state.validation_seconds, 2),
-            "log": state.log,
-        }
+        result = ModelResult(
+            processes=self.ranks.size if self.ranks.size > 1 else None,
+            updates=state.update,
+            best_update=state.best_update,
+            best_score=state.best_score,
+            train_seconds=round(state.seconds, 1),
+            validation_seconds=round(state.validation_seconds, 2),
+        )
+        return self.averaged, result, state.log

@@ -24,12 +24,20 @@ from distilmt.teachers.remote import load_translation_model, shipped_bytes
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores
 from distilmt.utils.progress import task
-from distilmt.utils.run_dir import read_json, read_step, write_json, write_text
+from distilmt.utils.run_dir import read_json, write_json, write_text
 from distilmt.utils.run_paths import RunPaths
-from distilmt.utils.step_results import ModelResult, read_result
+from distilmt.utils.step_results import (
+    CorpusResult,
+    EvaluationResult,
+    LabelResult,
+    ModelResult,
+    ReportResult,
+    read_result,
+    to_record,
+)
 
 
-def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
+def evaluate_models(config: RunConfig, directory: Path) -> EvaluationResult:
     """Translate the test set with every export, score it, and time all of them in turn."""
     paths = RunPaths(directory.parent)
     test = prepare.load_split(paths.corpus, "test")
@@ -48,7 +56,7 @@ def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
         speeds = speed.measure_interleaved(exports, sample, config.evaluation.beam_size, seed=config.seed)
         write_json(directory / "speed.json", {name: asdict(entry) for name, entry in speeds.items()})
     run_model_challenges(config, paths, names, directory)
-    return {f"bleu {name}": results[name]["scores"]["bleu"] for name in names}
+    return EvaluationResult({name: results[name]["scores"]["bleu"] for name in names})
 
 
 def _quality(config: RunConfig, model: Path, sources: list[str], references: list[str], path: Path) -> dict[str, Any]:
@@ -68,7 +76,7 @@ def _quality(config: RunConfig, model: Path, sources: list[str], references: lis
     return result
 
 
-def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
+def write_run_report(config: RunConfig, directory: Path) -> ReportResult:
     """Write all measurements to report.json and report.html, in the step and in the run directory."""
     paths = RunPaths(directory.parent)
     test = prepare.load_split(paths.corpus, "test")
@@ -98,14 +106,16 @@ def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
         cost=predict.measured_costs(config, corpus_statistics.read(config)),
         curves={name: read_json(log) for name in MODELS if (log := paths.step(name) / "log.json").exists()},
         examples=build.select_examples(sources, references, shown, evaluation.examples, config.seed),
-        corpus=_result(paths.corpus) | {"cleaning": read_json(paths.corpus / "cleaning.json")},
-        labels=_result(paths.labels) | _dropped(paths.student),
+        corpus=to_record(read_result(CorpusResult, paths.corpus))
+        | {"cleaning": read_json(paths.corpus / "cleaning.json")},
+        labels=to_record(read_result(LabelResult, paths.labels)) | _dropped(paths.student),
         challenge_sets=challenge_comparisons(names, paths.evaluation),
         config=asdict(config),
     )
     html.write_report(build.build(measurements), paths.root, config.report_language)
     smallest = [name for name in names if name.startswith("student")][-1:]
-    return {"html": str(paths.report_html)} | {n: evaluations[n]["scores"]["bleu"] for n in (*names[:1], *smallest)}
+    bleu = {name: evaluations[name]["scores"]["bleu"] for name in (*names[:1], *smallest)}
+    return ReportResult(str(paths.report_html), bleu)
 
 
 def _other_outputs(config: RunConfig, names: Sequence[str], test: EvaluationSentences) -> dict[str, list[str]]:
@@ -130,7 +140,7 @@ def _other_systems(
 
 def _dropped(student: Path) -> dict[str, Any]:
     """Dropped hypotheses of the teacher, by reason."""
-    reasons = read_result(ModelResult, student).hypotheses_dropped
+    reasons = read_result(ModelResult, student).hypotheses_dropped or {}
     return {"hypotheses_dropped": sum(reasons.values()), **{f"dropped_{k}": v for k, v in reasons.items()}}
 
 
@@ -151,8 +161,3 @@ def _systems(config: RunConfig, paths: RunPaths, evaluations: dict[str, Any]) ->
             output_checks.OutputChecks(**evaluations[name]["health"]),
             read_result(ModelResult, paths.step(model)).parameters,
         )
-
-
-def _result(directory: Path) -> dict[str, Any]:
-    record = read_step(directory)
-    return record.result if record else {}

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from distilmt.config import ComputeType, RunConfig
 from distilmt.config.systems import BASELINE, MODELS, STUDENT, TEACHER, system_name
@@ -24,7 +23,7 @@ from distilmt.teachers import existing
 from distilmt.utils.run_dir import read_json, write_json
 from distilmt.utils.run_paths import RunPaths
 from distilmt.utils.sizes import total_bytes
-from distilmt.utils.step_results import ModelResult, read_result
+from distilmt.utils.step_results import ExportsResult, ModelResult, read_result
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ def export_names(config: RunConfig) -> list[str]:
     return list(dict.fromkeys([*names, *_student_exporters(config)]))
 
 
-def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
+def export_models(config: RunConfig, directory: Path) -> ExportsResult:
     """Export every model in every type and the student in every configured format; compare their translations."""
     paths = RunPaths(directory.parent)
     tokenizer = load_tokenizer(paths.tokenizer)
@@ -63,7 +62,7 @@ def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
             exporter.export(student, directory / name, config.export)
     if config.export.formats:
         _compare(config, directory, tokenizer)
-    return {name: total_bytes(directory / name) for name in export_names(config)}
+    return ExportsResult({name: total_bytes(directory / name) for name in export_names(config)})
 
 
 def _student_exporters(config: RunConfig) -> dict[str, Exporter]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from distilmt.config import RunConfig
 from distilmt.data import prepare
@@ -20,13 +20,14 @@ from distilmt.training.tracker import tracking
 from distilmt.training.trainer import TrainingJob, Validate, train
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import read_json, write_json
+from distilmt.utils.step_results import ModelResult, from_record, to_record
 
 RESULT = "result.json"
 
 
 def fit_model(
     model: Seq2SeqModel, job: TrainingJob, tokenizer: Tokenizer, config: RunConfig, directory: Path
-) -> dict[str, Any]:
+) -> ModelResult:
     """Train, and write a Hugging Face model directory; a complete one is not trained again.
 
     Args:
@@ -40,15 +41,15 @@ def fit_model(
         Updates, best score and seconds, for the step's record.
     """
     if (directory / RESULT).exists():
-        return dict(read_json(directory / RESULT))
+        return from_record(ModelResult, read_json(directory / RESULT))
     directory.mkdir(parents=True, exist_ok=True)
     with tracking(job.config.tracker, Path(config.run_dir), directory) as tracker:
-        best, result = train(model, job, _validator(config, tokenizer, job, directory), directory, tracker.log)
+        best, result, log = train(model, job, _validator(config, tokenizer, job, directory), directory, tracker.log)
     save_model(best, tokenizer, directory)
     (directory / "model.safetensors").chmod(0o644)  # safetensors makes it readable only by its owner
-    write_json(directory / "log.json", result.pop("log"))
-    result |= {"parameters": parameter_count(best)}
-    write_json(directory / RESULT, result)
+    write_json(directory / "log.json", log)
+    result = replace(result, parameters=parameter_count(best))
+    write_json(directory / RESULT, to_record(result))
     return result
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,11 +30,32 @@ from distilmt.training.checkpoint_files import BEST, CHECKPOINT
 from distilmt.training.trainer import TrainingJob
 from distilmt.utils.run_dir import atomic_path, read_json, write_json
 from distilmt.utils.seeds import SeedStream
+from distilmt.utils.step_results import ModelResult
 
 _STAGE_FILES = ("log.json", RESULT, CHECKPOINT, BEST)
 
 
-def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: int) -> dict[str, Any]:
+def train_rounds(config: RunConfig, job: LabelingTask, first: ModelResult, directory: Path) -> ModelResult:
+    """Train every round after the first training, and keep the best of all.
+
+    Args:
+        config: the run.
+        job: the teacher.
+        first: result of the training whose model is in `first` below the directory.
+        directory: the student's; every round has a directory below it.
+
+    Returns:
+        The sum of all stages, for the step's record.
+    """
+    stage_dirs, stages = [directory / "first"], [first]
+    for number in range(1, config.student.on_policy.rounds + 1):
+        stage_dirs.append(directory / f"round-{number}")
+        round_task = replace(job, generation_model=stage_dirs[-2])
+        stages.append(train_round(config, round_task, stage_dirs[-1], number))
+    return keep_best(directory, stage_dirs, stages)
+
+
+def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: int) -> ModelResult:
     """Translate with the student, score with the teacher, and train the student on the result.
 
     Args:
@@ -45,7 +65,7 @@ def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: i
         number: number of the round, from 1.
 
     Returns:
-        The result of `fit`; its seconds include labeling, unless that was interrupted.
+        The result of `fit_model`; its seconds include labeling, unless that was interrupted.
     """
     begin, student, settings = time.monotonic(), config.student, config.student.on_policy
     labels = replace(
@@ -80,7 +100,7 @@ def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: i
     model = new_model(student.model, job.tokenizer, training.dropout, config.seed)
     model.load_state_dict(load_model(str(job.generation_model)).state_dict())
     result = fit_model(model, task, job.tokenizer, config, directory)
-    return result | {"train_seconds": round(result["train_seconds"] + label_seconds, 1)}
+    return replace(result, train_seconds=round((result.train_seconds or 0.0) + label_seconds, 1))
 
 
 def _sentences(store: Path, rows: np.ndarray, size: int) -> Iterator[pa.Table]:
@@ -92,34 +112,34 @@ def _sentences(store: Path, rows: np.ndarray, size: int) -> Iterator[pa.Table]:
         yield whole.slice(begin, size)
 
 
-def keep_best(directory: Path, stage_dirs: list[Path], stages: list[dict[str, Any]]) -> dict[str, Any]:
+def keep_best(directory: Path, stage_dirs: Sequence[Path], stages: Sequence[ModelResult]) -> ModelResult:
     """Copy the stage with the best validation score (the earlier of equals) to the student's directory.
 
     Args:
         directory: the student's.
         stage_dirs: directories of the first training and of every round.
-        stages: result of `fit` for each.
+        stages: result of `fit_model` for each.
 
     Returns:
         Their sum, for the step's record.
     """
-    scores = [stage["best_score"] for stage in stages]
-    best = scores.index(max(scores))
+    best = max(range(len(stages)), key=lambda number: stages[number].best_score or 0.0)
     for file in stage_dirs[best].iterdir():
         if file.is_file() and file.name not in _STAGE_FILES:
             with atomic_path(directory / file.name) as temporary:
                 shutil.copyfile(file, temporary)
-    updates = [int(stage["updates"]) for stage in stages]
-    log, done, seconds = [], 0, 0.0
+    log, updates, seconds = [], [0], 0.0
     for stage_dir, stage in zip(stage_dirs, stages, strict=True):
         lines = read_json(stage_dir / "log.json")
-        log += [line | {"update": line["update"] + done, "seconds": line["seconds"] + seconds} for line in lines]
-        done, seconds = done + int(stage["updates"]), seconds + stage["train_seconds"]
+        log += [line | {"update": line["update"] + updates[-1], "seconds": line["seconds"] + seconds} for line in lines]
+        updates.append(updates[-1] + (stage.updates or 0))
+        seconds += stage.train_seconds or 0.0
     write_json(directory / "log.json", log)
-    return stages[best] | {
-        "updates": sum(updates),
-        "best_update": sum(updates[:best]) + stages[best]["best_update"],
-        "train_seconds": round(seconds, 1),
-        "validation_seconds": round(sum(stage.get("validation_seconds", 0.0) for stage in stages), 2),
-        "stage": best,
-    }
+    return replace(
+        stages[best],
+        updates=updates[-1],
+        best_update=updates[best] + (stages[best].best_update or 0),
+        train_seconds=round(seconds, 1),
+        validation_seconds=round(sum(stage.validation_seconds or 0.0 for stage in stages), 2),
+        stage=best,
+    )

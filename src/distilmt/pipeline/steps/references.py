@@ -22,13 +22,14 @@ from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_path
 from distilmt.utils.run_paths import RunPaths
+from distilmt.utils.step_results import ReferencesResult
 
 SAMPLE = 20_000
 """Training sentences whose translations train the target tokenizer."""
 _PART = 2000
 
 
-def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
+def write_references(config: RunConfig, directory: Path) -> ReferencesResult:
     """Write `valid.parquet`, `test.parquet` and `sample.parquet`: id, source, and the teacher's translation as target.
 
     Sentences without a translation are left out. A complete split is not translated again.
@@ -43,7 +44,7 @@ def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
             "teacher.url, or add pairs with corpus.train"
         )
     existing.write_pointer(config.teacher, (config.corpus.source, config.corpus.target), directory)
-    ensemble, counts = None, {}
+    ensemble, counts = None, dict[str, int]()
     for split in ("valid", "test", "sample"):
         file = directory / f"{split}.parquet"
         if not file.exists():
@@ -54,7 +55,7 @@ def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
             raise UserError(
                 f"teacher {config.teacher.named!r} returned no translation of the {split} sentences: run it by hand"
             )
-    return counts
+    return ReferencesResult(**counts)
 
 
 def _sentences(config: RunConfig, paths: RunPaths, split: str) -> pa.Table:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,22 +23,23 @@ from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import read_json, write_json
 from distilmt.utils.run_paths import RunPaths
+from distilmt.utils.step_results import ScoresResult
 
 TRANSLATIONS = "translations.json"
 _DECODINGS = ("beam", "greedy", "int8")
 
 
-def score_teacher(config: RunConfig, directory: Path) -> dict[str, Any]:
+def score_teacher(config: RunConfig, directory: Path) -> ScoresResult:
     """As `score_model`, for the teacher."""
     return score_model(config, directory, TEACHER)
 
 
-def score_student(config: RunConfig, directory: Path) -> dict[str, Any]:
+def score_student(config: RunConfig, directory: Path) -> ScoresResult:
     """As `score_model`, for the student."""
     return score_model(config, directory, STUDENT)
 
 
-def score_model(config: RunConfig, directory: Path, model: str) -> dict[str, Any]:
+def score_model(config: RunConfig, directory: Path, model: str) -> ScoresResult:
     """Translate the test set with a model of the run, and score the references by forced decoding.
 
     Args:
@@ -48,21 +48,20 @@ def score_model(config: RunConfig, directory: Path, model: str) -> dict[str, Any
         model: `teacher` or `student`.
 
     Returns:
-        Scores by decoding mode (`beam` and `greedy` in float32, `int8` by beam), and, for a model with weights here,
-        statistics of its distributions.
+        Scores by decoding mode, and, for a model with weights here, statistics of its distributions.
     """
     paths = RunPaths(directory.parent)
     test = prepare.load_split(paths.corpus, "test")
     sources, references = test["source"].to_pylist(), test["target"].to_pylist()
     translations = _translations(config, directory, model, sources)
-    scores = {
-        name: asdict(quality.score(lines, references, config.corpus.target)) for name, lines in translations.items()
-    }
+    scores = ScoresResult(
+        **{name: asdict(quality.score(translations[name], references, config.corpus.target)) for name in _DECODINGS}
+    )
     if existing.read_pointer(paths.step(model)):
         return scores
     tokenizer = tokenizers.load(paths.tokenizer)
     statistics = _distribution_statistics(paths, model, tokenizer, sources, references, translations["beam"])
-    return scores | {"token_metrics": statistics}
+    return replace(scores, token_metrics=statistics)
 
 
 def _translations(config: RunConfig, directory: Path, model: str, sources: list[str]) -> dict[str, list[str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -32,22 +31,29 @@ from distilmt.training.trainer import TrainingJob
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_paths import RunPaths
 from distilmt.utils.seeds import SeedStream
-from distilmt.utils.step_results import ModelResult, read_result
+from distilmt.utils.step_results import (
+    CorpusResult,
+    LabelResult,
+    ModelResult,
+    SelectionResult,
+    TokenizerResult,
+    read_result,
+)
 
 _ONLY_REFERENCES = ObjectiveConfig(kd_weight=0.0, ce_weight=1.0, reference_fraction=1.0)
 
 
-def prepare_corpus(config: RunConfig, directory: Path) -> dict[str, Any]:
+def prepare_corpus(config: RunConfig, directory: Path) -> CorpusResult:
     """Read, clean and split the sentence pairs."""
     return prepare.prepare(config.corpus, config.seed, directory)
 
 
-def train_tokenizer(config: RunConfig, directory: Path) -> dict[str, Any]:
+def train_tokenizer(config: RunConfig, directory: Path) -> TokenizerResult:
     """Train a tokenizer on the training text, or copy that of a Marian directory."""
     if config.tokenizer.path:
         tokenizer = tokenizers.load(Path(config.tokenizer.path))
         tokenizer.copy_to(directory)
-        return {"sizes": [len(tokenizer.source.tokens), len(tokenizer.target.tokens)], "shared": tokenizer.shared}
+        return TokenizerResult([len(tokenizer.source.tokens), len(tokenizer.target.tokens)], tokenizer.shared)
     corpus = directory.parent / "corpus"
     sources, targets = (
         prepare.load_split(corpus, "train")["source"].to_pylist(),
@@ -56,7 +62,7 @@ def train_tokenizer(config: RunConfig, directory: Path) -> dict[str, Any]:
     return tokenizers.train(sources, targets, config.tokenizer, directory, config.seed)
 
 
-def make_teacher(config: RunConfig, directory: Path) -> dict[str, Any]:
+def make_teacher(config: RunConfig, directory: Path) -> ModelResult:
     """Train a teacher on the pairs, or import the configured one."""
     tokenizer = tokenizers.load(directory.parent / "tokenizer")
     if config.teacher.named:
@@ -88,7 +94,7 @@ def labeled_mask(config: RunConfig, total: int, count: int | None) -> np.ndarray
     return sample_mask(total, count, (config.seed, SeedStream.LABELED_SENTENCES))
 
 
-def write_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
+def write_labels(config: RunConfig, directory: Path) -> LabelResult:
     """Label the training set, reusing labels made by `plan`."""
     paths, size = RunPaths(directory.parent), config.labels.shard_size
     flags = labeled_mask(config, prepare.count_rows(paths.corpus, "train"), config.labels.max_sentences)
@@ -105,7 +111,7 @@ def _earlier_label_stores(paths: RunPaths, directory: Path) -> list[Path]:
     return [path for path in (*stores, *backup_directories(paths.labels)) if path != directory]
 
 
-def rerank_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
+def rerank_labels(config: RunConfig, directory: Path) -> SelectionResult:
     """Rerank the teacher's hypotheses."""
     paths, labels = RunPaths(directory.parent), config.labels
     score = utility(labels.rerank_metric, tokenizer_for(config.corpus.target))
@@ -140,25 +146,22 @@ def student_job(config: RunConfig, paths: RunPaths, tokenizer: Tokenizer) -> tup
     return TrainingJob("student", data, student.training, student.objective, config.seed, teacher), labels.dropped
 
 
-def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
+def train_student(config: RunConfig, directory: Path) -> ModelResult:
     """Train the student on the teacher's labels."""
     paths, student = RunPaths(directory.parent), config.student
     tokenizer = tokenizers.load(paths.tokenizer)
     job, dropped = student_job(config, paths, tokenizer)
     model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
-    extra: dict[str, Any] = {"hypotheses_dropped": dropped}
+    layers_copied = None
     if student.initialization != "random":
         choose_layers = {"first": first_layers, "spaced": spaced_layers}[student.initialization]
-        extra["layers_copied"] = copy_layers(load_model(paths.teacher), model, choose_layers)
-    if not student.on_policy.steps:
-        return fit_model(model, job, tokenizer, config, directory) | extra
-    stage_dirs = [directory / "first"]
-    stages = [fit_model(model, job, tokenizer, config, stage_dirs[0])]
-    for number in range(1, student.on_policy.rounds + 1):
-        stage_dirs.append(directory / f"round-{number}")
-        round_task = replace(labeling_task(config, paths), generation_model=stage_dirs[-2])
-        stages.append(on_policy.train_round(config, round_task, stage_dirs[-1], number))
-    return on_policy.keep_best(directory, stage_dirs, stages) | extra
+        layers_copied = copy_layers(load_model(paths.teacher), model, choose_layers)
+    if student.on_policy.steps:
+        first = fit_model(model, job, tokenizer, config, directory / "first")
+        result = on_policy.train_rounds(config, labeling_task(config, paths), first, directory)
+    else:
+        result = fit_model(model, job, tokenizer, config, directory)
+    return replace(result, hypotheses_dropped=dropped, layers_copied=layers_copied)
 
 
 def _online_teacher(config: RunConfig, paths: RunPaths) -> Seq2SeqModel | None:
@@ -178,7 +181,7 @@ def _online_teacher(config: RunConfig, paths: RunPaths) -> Seq2SeqModel | None:
     return load_model(paths.teacher) if needs_teacher_in_memory(student.objective) else None
 
 
-def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:
+def train_baseline(config: RunConfig, directory: Path) -> ModelResult:
     """Train the same student on the same sentences' references for the same number of updates, without the teacher."""
     paths, student = RunPaths(directory.parent), config.student
     tokenizer = tokenizers.load(paths.tokenizer)

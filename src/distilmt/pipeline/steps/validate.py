@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,11 +18,12 @@ from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import write_json
 from distilmt.utils.run_paths import RunPaths
+from distilmt.utils.step_results import ValidationResult
 
 SENTENCES = "sentences.json"
 
 
-def validate_student(config: RunConfig, directory: Path) -> dict[str, Any]:
+def validate_student(config: RunConfig, directory: Path) -> ValidationResult:
     """Translate all validation sentences by beam search, and score their references by forced decoding.
 
     Returns:
@@ -43,4 +43,4 @@ def validate_student(config: RunConfig, directory: Path) -> dict[str, Any]:
     details = {"translations": lines, "nats": nats.tolist(), "tokens": token_scores.lengths.tolist()}
     write_json(directory / SENTENCES, details)
     shutil.rmtree(directory / "float32")
-    return {"bleu": scores.bleu, "chrf": scores.chrf, "cross_entropy": float(nats.sum() / token_scores.lengths.sum())}
+    return ValidationResult(scores.bleu, scores.chrf, float(nats.sum() / token_scores.lengths.sum()))

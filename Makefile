@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # What the tests use besides the dependency group `dev` (pyproject.toml).
 DEV_EXTRAS := all,argos,ray,tensorboard
 
-.PHONY: help install demo test test-all test-lowest lint bench clean
+.PHONY: help install demo test test-all test-lowest lint docs bench clean
 
 help:
 	@echo "make install    a virtual environment in $(VENV) with distilmt in it"
@@ -21,6 +21,7 @@ help:
 	@echo "make test-all   lint, and all tests"
 	@echo "make test-lowest  quick tests with the lowest versions that are allowed"
 	@echo "make lint       ruff, mypy, import-linter"
+	@echo "make docs       the documentation as a site, site/index.html"
 	@echo "make bench      what was measured, and how"
 	@echo "make clean      remove caches; runs/ and $(VENV) stay"
 
@@ -57,6 +58,9 @@ test-lowest: $(VENV)/.made
 	  -e ".[$(subst $(SPACE),$(COMMA),$(LOWEST_EXTRAS))]" pytest hypothesis httpx deep-translator libretranslatepy
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -m "not slow" $(LOWEST_TESTS)
 
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench:
 	@if [ -f benchmarks/run.py ]; then \
 	  $(MAKE) --no-print-directory $(VENV)/.installed && $(BIN)/python benchmarks/run.py; \
@@ -67,7 +71,7 @@ bench:
 	fi
 
 clean:
-	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: written last, so that an installation that was cut off is done again.
@@ -86,9 +90,19 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
 	@$(PIP) -e ".[train]"
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml constraints.txt
+$(VENV)/.installed-dev: $(VENV)/.installed $(VENV)/.pip-groups pyproject.toml constraints.txt
 	@echo "installing what the tests need into $(VENV)"
-	@$(BIN)/python -c 'import pip, sys; sys.exit(tuple(map(int, pip.__version__.split(".")[:2])) < (25, 1))' || \
-	  $(PIP) "pip>=25.1"  # older ones do not know --group
 	@$(PIP) -e ".[$(DEV_EXTRAS)]" --group dev
+	@touch $@
+
+# The site is built from docs/ and src/: distilmt itself need not be installed.
+$(VENV)/.installed-docs: $(VENV)/.pip-groups pyproject.toml constraints.txt
+	@echo "installing what the site needs into $(VENV)"
+	@$(PIP) --group docs
+	@touch $@
+
+# Older versions of pip do not know --group.
+$(VENV)/.pip-groups: $(VENV)/.made
+	@$(BIN)/python -c 'import pip, sys; sys.exit(tuple(map(int, pip.__version__.split(".")[:2])) < (25, 1))' || \
+	  $(PIP) "pip>=25.1"
 	@touch $@

@@ -81,7 +81,7 @@ def default(kind: type, name: str) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
         return f"[{', '.join(map(str, value))}]"
-    return str(value) if value != "" else '""'
+    return str(value).replace("\n", r"\n") if value != "" else '""'
 
 
 def reference() -> str:

@@ -4,55 +4,51 @@ from __future__ import annotations
 
 import re
 import runpy
-import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers import pages
 
 from distilmt import cli
+from distilmt.cli.command import load as load_command
+from distilmt.cli.output import SHARED_FLAGS
 from distilmt.cli.overview import overview
 from distilmt.config import RunConfig, fields, loading
 
-ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/results/*.md")])
-BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
+ROOT = pages.ROOT
+PAGES = [*pages.PAGES, *pages.RESULTS]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+COMMANDS = list(pages.commands(PAGES))
 
 
-def quoted() -> Iterator[tuple[str, list[str]]]:
-    """Every command of distilmt or make in a bash block: the page, and its words."""
-    for page in PAGES:
-        for block in BLOCK.findall(page.read_text(encoding="utf-8")):
-            for line in block.splitlines():
-                for command in line.split(" | "):
-                    if command.startswith(("distilmt ", "make ")):
-                        yield page.name, shlex.split(command, comments=True)
-
-
-QUOTED = list(quoted())
-named = [f"{page}: {' '.join(words)}"[:80] for page, words in QUOTED]
+HELP: dict[str, str] = {}
+"""Help by command; it takes a while to build."""
 
 
 def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
+    if command in HELP:
+        return HELP[command]
     before = signal.getsignal(signal.SIGTERM)
     try:
         assert cli.main([command, "--help"]) == 0
     finally:
         signal.signal(signal.SIGTERM, before)
-    return capsys.readouterr().out
+    HELP[command] = capsys.readouterr().out
+    return HELP[command]
 
 
-@pytest.mark.parametrize(("page", "words"), QUOTED, ids=named)
-def test_quoted_commands_exist(page: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids=str)
+def test_quoted_commands_exist(command: pages.Command, capsys: pytest.CaptureFixture[str]) -> None:
+    words = command.words
     if words[0] == "make":
         for word in words[1:]:
             name, is_variable, _ = word.partition("=")
             assert re.search(rf"^{name} \?=" if is_variable else rf"^{name}:", MAKEFILE, re.MULTILINE), word
         return
-    text = help_of(words[1], capsys) + overview()
+    text = help_of(words[1], capsys) + overview() if words[1:] else ""
     for word in words[2:]:
         if word.startswith("--") and word != "--help":
             name = word.partition("=")[0]
@@ -63,7 +59,46 @@ def test_quoted_commands_exist(page: str, words: list[str], capsys: pytest.Captu
 
 
 def test_readme_quotes_commands() -> None:
-    assert sum(page.startswith("README") for page, _ in QUOTED) > 8
+    assert sum(command.page.startswith("README") for command in COMMANDS) > 8
+
+
+LOADERS: dict[str, Callable[[list[str]], object]] = {
+    "demo": loading.load_demo,
+    "distill": loading.load_distill,
+    "labels": loading.load_labels,
+    "serve": loading.load_serve,
+    "translate": loading.load_translate,
+    "label": lambda words: loading.load(loading.of_section(words, "labels")),
+    "evaluate": lambda words: loading.load(loading.of_section(words, "evaluation")),
+    **dict.fromkeys(("run", "prepare", "train-teacher", "train-student", "export"), loading.load),
+}
+LOADED = {command.words: command for command in COMMANDS if set(command.words[1:2]) & set(LOADERS)}
+
+
+@pytest.mark.parametrize("command", LOADED.values(), ids=str)
+def test_values_of_quoted_commands_are_valid(
+    command: pages.Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the command reads them, with a configuration of this project in the place of the reader's."""
+    if "--help" in command.words:
+        return
+    monkeypatch.chdir(tmp_path)
+    for directory in re.findall(r"\[(runs/.+?)\]", " ".join(command.words)):
+        (tmp_path / directory).mkdir(parents=True)
+    own = re.compile(r"(?!configs/|benchmarks/).*\.yaml")
+    example = str(ROOT / "configs" / "multi30k-en-de.yaml")
+    words = [example if own.fullmatch(word) else word for word in command.words[2:]]
+    words = [str(ROOT / word) if word.endswith(".yaml") else word for word in words if not word.startswith("$")]
+    flags = {flag for flag in words if flag in load_command(command.words[1]).flags or flag in SHARED_FLAGS}
+    LOADERS[command.words[1]]([word for word in words if word not in flags])
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+    entries = set(re.findall(r": (\S+\.md)$", navigation, re.MULTILINE))
+    written = {str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md")}
+    elsewhere = {"index.md", "index.zh-CN.md", "tutorials/first-student-notebook.md"}  # docs/site_pages.py
+    assert entries == written | elsewhere, "write each page into nav in mkdocs.yml"
 
 
 def test_commands_of_the_overview_exist(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,13 +132,29 @@ def test_every_key_is_in_the_reference() -> None:
         assert f"`{name}`" in text
 
 
+KEY = re.compile(r"`(?:--)?((?:corpus|tokenizer|teacher|labels|student|export|evaluation)\.[a-z_.]*[a-z_])")
+FILES = ("json", "gz", "next", "before")
+"""What else has a dot: files, and directories beside a step's."""
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_keys_that_pages_name_exist(page: Path) -> None:
+    if page.name in ("CHANGELOG.md", "renamed.md", "renamed-code.md"):
+        return
+    keys = {name for name, *_ in fields.fields(RunConfig)}
+    groups = {name[: match.start()] for name in keys for match in re.finditer(r"\.", name)}
+    named = {key for key in KEY.findall(page.read_text(encoding="utf-8")) if not key.endswith(FILES)}
+    assert named <= keys | groups | {"student.preset"}  # a former name
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("configs/*.yaml")), ids=lambda path: path.stem)
 def test_configurations_load(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     comparison = path.stem.startswith("compare-")
     config = loading.load_comparison([str(path)]).run if comparison else loading.load([str(path)])
     assert config.run_dir == f"runs/{path.stem}"
-    assert f"distilmt {'compare' if comparison else 'run'} configs/{path.name}" in text.partition("\n\n")[0]
+    command = "compare" if comparison else "(run|train-teacher)"
+    assert re.search(f"distilmt {command} configs/{path.name}", text.partition("\n\n")[0])
 
 
 def test_no_package_of_this_name_is_installed_from_an_index() -> None:

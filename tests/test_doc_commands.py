@@ -1,0 +1,201 @@
+"""Commands and Python of README and docs are run, with a toy run and a toy teacher in the place of real ones."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers import commands, pages, servers, toy
+
+import distilmt
+
+DOCX = (
+    '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body><w:p><w:r>'
+    "<w:t>bar den.</w:t></w:r></w:p></w:body></w:document>"
+)
+FILES = {
+    "README.md": "# Bar\n\nbar den, **fin** gor.\n",
+    "guide.md": "# Bar\n\nbar den, **fin** gor.\n",
+    "page.html": "<p>bar <b>den</b> fin.</p>",
+    "film.srt": "1\n00:00:01,000 --> 00:00:02,000\nbar den.\n",
+    "messages.po": 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\nmsgid "bar den"\nmsgstr ""\n',
+    "terms.tsv": "den\tdodata\n",
+    "in.txt": "bar den.\nfin gor.\n",
+}
+# Whole runs would take their minutes, and read corpora that are not here.
+SHORTER = {"--minutes": "0.1", "--student.training.max_steps": "40", "--student.training.max_seconds": "20"}
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """The current directory, with the files that commands of the documentation name."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with zipfile.ZipFile(tmp_path / "guide.docx", "w") as archive:
+        archive.writestr("word/document.xml", DOCX)
+    return tmp_path
+
+
+def run(command: pages.Command, words: tuple[str, ...]) -> str:
+    """Run a command of a page with these words in place of its own; returns what it writes."""
+    path = Path(command.input)
+    text = path.read_bytes() if command.input and path.exists() else command.input.encode()
+    process = commands.distilmt(*words[1:], input=text)
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
+    if command.output:
+        assert process.stdout, command
+    return process.stdout.decode()
+
+
+def quick() -> list[pages.Command]:
+    """Commands that use a finished run, or print a text."""
+    found = {}
+    for command in pages.commands(pages.PAGES):
+        words = command.words
+        prints = len(words) == 1 or "--help" in words
+        uses_run = words[1:2] in (("translate",), ("labels",)) and words[2] != "demo" and "..." not in words
+        if words[0] == "distilmt" and (prints or uses_run):
+            found.setdefault(words, command)
+    return list(found.values())
+
+
+QUICK = quick()
+
+
+def test_many_commands_are_run():
+    assert len(QUICK) > 15
+
+
+@pytest.mark.parametrize("command", QUICK, ids=str)
+def test_commands_on_a_finished_run(command, workplace, finished_run, request):
+    places = {"DIR": "runs/demo/labels", "OUT": "out"}
+    words = tuple(places.get(word, word) for word in command.words)
+    for name in {match[1] for word in words if (match := re.match(r"(runs/\w+)", word))}:
+        if "merge" not in words or name != "runs/all":
+            (workplace / name).parent.mkdir(exist_ok=True)
+            (workplace / name).symlink_to(finished_run)
+    assert run(command, words) or "--output" in words
+
+
+PLACEHOLDERS = ("CONFIG.yaml", "configs/multi30k-en-de.yaml", "configs/opus-mt-teacher.yaml")
+
+
+@pytest.fixture
+def toy_inputs(workplace, trained_model, finished_run):
+    """A teacher, sentences, a configuration and a finished run under the names that pages use."""
+    shutil.copytree(trained_model, workplace / "models" / "opus-mt-en-it")
+    shutil.copytree(finished_run, workplace / "runs" / "demo", symlinks=True)
+    sources, targets = toy.pairs(700, seed=6)
+    for name, lines in (("mine.en", sources), ("mine.it", targets), ("mine.fr", targets)):
+        (workplace / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    news = "".join(f"{line}\n" for line in toy.pairs(60, seed=7)[0])
+    (workplace / "news.en.gz").write_bytes(gzip.compress(news.encode()))
+    for name in PLACEHOLDERS:
+        values = toy.run_config(workplace / "toy", run_dir=f"runs/{Path(name).stem}")
+        toy.write_config(workplace / name, values)
+    test = distilmt.Run("runs/demo").results["test"]["sentences"]
+    (workplace / "other.it").write_text("nota.\n" * test, encoding="utf-8")
+    rows = ({"id": row["id"], "translation": "nota."} for row in _test_rows(workplace / "runs" / "demo"))
+    (workplace / "third.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return workplace
+
+
+def _test_rows(run_dir: Path) -> list[dict[str, str]]:
+    import pyarrow.parquet as pq
+
+    return pq.read_table(run_dir / "corpus" / "test.parquet").to_pylist()
+
+
+def shortened(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words with shorter times and trainings."""
+    pairs = itertools.pairwise(("", *words))
+    return tuple(SHORTER.get(before, word) for before, word in pairs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["command-line.md", "labels.md", "python.md", "cost.md", "first-student.md"])
+def test_whole_runs_of_a_page(page, toy_inputs):
+    whole = [command for command in pages.commands(pages.PAGES) if command.page == page]
+    run_here = ("run", "prepare", "train-teacher", "distill", "evaluate", "cost")
+    selected = [command for command in whole if command.words[1:2] and command.words[1] in run_here]
+    assert selected
+    for command in selected:
+        run(command, shortened(command.words))
+
+
+def test_python_of_the_first_tutorial(workplace, finished_run, capsys):
+    (workplace / "runs").mkdir()
+    (workplace / "runs" / "demo").symlink_to(finished_run)
+    (block,) = pages.blocks(pages.ROOT / "docs" / "tutorials" / "first-student.md", "python")
+    exec(compile(block, "first-student.md", "exec"), {})
+    scores, translations = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"[\d.]+ \d+", scores) and translations.startswith("['")
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: str(page.relative_to(pages.ROOT)))
+def test_python_compiles(page):
+    for block in pages.blocks(page, "python"):
+        compile(re.sub(r"^    ", "", block, flags=re.MULTILINE) if block.startswith("    ") else block, page, "exec")
+
+
+@pytest.mark.slow
+def test_a_server_as_teacher_as_in_the_tutorial(toy_inputs, finished_run, monkeypatch):
+    """With the server that the page offers for a trial without a language model."""
+    page = pages.ROOT / "docs" / "tutorials" / "your-own-teacher.md"
+    (block,) = pages.blocks(page, "yaml")
+    monkeypatch.setenv("MY_API_KEY", "key")
+    for name, lines in zip(("test.en", "test.it"), toy.pairs(30, seed=8), strict=True):
+        Path(name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    small = toy.run_config(toy_inputs / "toy")
+    with servers.distilmt_server(finished_run) as (_, port):
+        teacher = {"url": f"http://127.0.0.1:{port}", "api": "libretranslate", "endpoint": {"model": None}}
+        student = {key: small["student"][key] for key in ("model", "training")}
+        changes = {"teacher": teacher, "student": student, "tokenizer": {"vocab_size": 400}}
+        toy.write_config(Path("llm.yaml"), toy.merged(yaml.safe_load(block), changes))
+        for command in pages.commands([page]):
+            if command.words[1] in ("label", "labels", "plan", "run"):
+                run(command, shortened(command.words))
+    assert distilmt.Run("runs/llm").scores["student-int8"].chrf > 0
+
+
+@pytest.mark.slow
+def test_python_of_the_python_page(toy_inputs):
+    import torch
+
+    sources, references = toy.pairs(20)
+    logits = torch.zeros(1, 3, 8, requires_grad=True)
+    names = {
+        "references": references,
+        "sources": sources,
+        "mine": ["nota."] * 20,
+        "theirs": ["nota"] * 20,
+        "student_logits": logits,
+        "teacher_logits": torch.ones(1, 3, 8),
+        "labels": torch.ones(1, 3, dtype=torch.long),
+        "ids": torch.ones(1, 3, 2, dtype=torch.long),
+        "logprobs": torch.full((1, 3, 2), -1.0),
+        "attention_mask": torch.ones(1, 3, dtype=torch.bool),
+    }
+    for block in pages.blocks(pages.ROOT / "docs" / "how-to" / "python.md", "python"):
+        short = block.replace("minutes=60", "minutes=0.1").replace("2000", "40")
+        exec(compile(short, "python.md", "exec"), names)
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_warnings(tmp_path):
+    pytest.importorskip("mkdocs")
+    program = "import sys; from mkdocs.__main__ import cli; sys.exit(cli())"
+    arguments = ["build", "--strict", "--config-file", pages.ROOT / "mkdocs.yml", "--site-dir", tmp_path / "site"]
+    process = commands.Process(*arguments, program=program).completed()
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
+    assert "https://" not in "".join(
+        re.findall(r"<(?:script|link|img)\b[^>]*>", (tmp_path / "site/index.html").read_text())
+    )

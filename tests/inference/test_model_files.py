@@ -49,6 +49,18 @@ def test_a_changed_file_is_looked_at_again(copy):
     assert "source.spm cannot be read" in refusal(copy)
 
 
+def test_an_installation_without_training_checks_models_too(copy, tmp_path, monkeypatch):
+    """Without safetensors and tokenizers, which are of the extra `train`, their files are not opened by anybody."""
+    (tmp_path / "absent").mkdir()
+    for name in ("safetensors", "tokenizers"):
+        absent = f'raise ModuleNotFoundError("No module named {name!r}", name={name!r})'
+        (tmp_path / "absent" / f"{name}.py").write_text(absent)
+    monkeypatch.syspath_prepend(tmp_path / "absent")
+    check_model_files(copy)
+    (copy / "source.spm").write_bytes(b"\x0a\x03junk")
+    assert "source.spm cannot be read" in refusal(copy)
+
+
 @pytest.mark.parametrize("name", ["model.bin", "source.spm", "config.json", "shared_vocabulary.json"])
 def test_a_cut_file_is_named(copy, name):
     data = (copy / name).read_bytes()

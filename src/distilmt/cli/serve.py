@@ -26,8 +26,8 @@ COMMANDS = {
         "serve",
         "Serves exported models and run directories with LibreTranslate's API and a web page until it is stopped.",
         {
-            "RUN_OR_MODEL_DIR ...": "Exported models or run directories; en-it=DIR sets the languages of a model that "
-            "does not declare them."
+            "RUN_OR_MODEL ...": "Exported models, run directories, or models of the Hugging Face hub (hf:OWNER/NAME); "
+            "en-it=DIR sets the languages of a model that does not declare them."
         },
         (ServeConfig,),
         ("runs/demo", "runs/demo en-de=models/ende --port 8080 --memory 1GB"),

@@ -6,7 +6,6 @@ import codecs
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distilmt.cli.command import Command
@@ -22,11 +21,12 @@ if TYPE_CHECKING:
 def _run(arguments: list[str], output: Output) -> int:
     options = loading.load_translate(arguments)
     from distilmt.documents import translate as translation
+    from distilmt.inference.hub import model_directory
     from distilmt.inference.manifest import exported_model
     from distilmt.inference.translator import Translator
 
     translation.output_paths(options)  # errors in them are raised before a model is loaded
-    model = exported_model(Path(options.path), options.system)
+    model = exported_model(model_directory(options.path), options.system)
     translator = Translator(model, threads=options.threads, shortlist=options.shortlist)
     are_ranked = options.confidence or options.n_best > 1
     kind = options.format or ("txt" if options.text is not None and not are_ranked else "lines")
@@ -129,7 +129,7 @@ COMMANDS = {
         "Translates standard input line by line, a text or documents with a finished run or an exported model. With "
         "--json every translation is a JSON object on a line.",
         {
-            "RUN_OR_MODEL_DIR": "A run directory, or an exported model.",
+            "RUN_OR_MODEL": "A run directory, an exported model, or a model of the Hugging Face hub: hf:OWNER/NAME.",
             "[FILE ...]": "Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json.",
         },
         (TranslateConfig,),

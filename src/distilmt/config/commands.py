@@ -196,7 +196,7 @@ class ServeConfig:
     """Options of the server."""
 
     models: list[str] = field(default_factory=list, metadata=_POSITIONAL)
-    """Exported models or run directories; `en-it=DIR` sets the languages of a model that does not declare them."""
+    """Exported models, run directories, or models of the hub (`hf:OWNER/NAME`); `en-it=MODEL` sets the languages."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 listens on all addresses of this machine."""
     port: int = bounded(5000, 0, 65535)
@@ -262,7 +262,7 @@ class TranslateConfig:
     """Options of the translation."""
 
     path: str = field(default="", metadata=_POSITIONAL)
-    """A run directory, or an exported model."""
+    """A run directory, an exported model, or `hf:OWNER/NAME[@REVISION]`, a model of the Hugging Face hub."""
     files: list[str] = field(default_factory=list, metadata=_POSITIONAL)
     """Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json; default: lines of standard input."""
     output: str | None = None

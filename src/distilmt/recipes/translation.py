@@ -10,6 +10,7 @@ from typing import overload
 from distilmt.config.commands import TranslateConfig
 from distilmt.documents import translate as documents
 from distilmt.inference.base import DecodingOptions, Hypothesis
+from distilmt.inference.hub import model_directory
 from distilmt.inference.manifest import exported_model
 from distilmt.inference.translator import Translator as ModelTranslator
 from distilmt.utils.errors import UserError
@@ -30,16 +31,17 @@ class Translator:
         """Load a model.
 
         Args:
-            directory: the directory of a run, or an exported model.
+            directory: the directory of a run, an exported model, or `hf:OWNER/NAME[@REVISION]`, a model of the Hugging
+                Face hub (needs the extra `hub`).
             system: which export of a run; `compressed` is the result of `distilmt compress`.
             beam_size: 1 is greedy; None: the beam the model was compressed for, else 4.
             threads: CPU threads; 0: one per core.
             device: `cpu`, `cuda`, or `auto` for the GPU if one is usable.
 
         Raises:
-            UserError: there is no such model, or a file is missing or damaged.
+            UserError: there is no such model, a file is missing or damaged, or the hub cannot be reached.
         """
-        self.directory = exported_model(Path(directory), system)
+        self.directory = exported_model(model_directory(directory), system)
         """Directory of the loaded export."""
         self._loaded: ModelTranslator | None = ModelTranslator(self.directory, threads=threads, device=device)
         self.beam_size = beam_size or self._loaded.beam_size

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from distilmt.inference.manifest import export_hint, has_manifest, is_model, read_manifest, resolve_name
+from distilmt.inference.hub import hub_name, model_directory
+from distilmt.inference.manifest import export_hint, has_manifest, is_model, read_manifest
 from distilmt.serving.language_codes import normalize_code
 from distilmt.utils import checksums
 from distilmt.utils.errors import UserError
@@ -61,7 +62,7 @@ def models_by_pair(arguments: list[str], system: str) -> dict[tuple[str, str], P
     """The models of the command line's arguments, by language pair; the first of a pair is its main model.
 
     Args:
-        arguments: exported models, run directories, or `en-it=DIRECTORY`.
+        arguments: exported models, run directories, models of the hub (`hf:OWNER/NAME`), or `en-it=MODEL`.
         system: the name of a run's main export.
 
     Raises:
@@ -117,11 +118,12 @@ def _models_of_argument(argument: str, system: str) -> list[ModelInfo]:
     codes = (
         tuple(normalize_code(code) for code in languages.split("-", 1)) if sign and not Path(argument).exists() else ()
     )
-    path = resolve_name(Path(directory if codes else argument))
     if codes and len(codes) != 2:
         raise UserError(f"{argument}: write the languages before the = like en-it")
+    model = directory if codes else argument
+    path = model_directory(model)
     if is_model(path) or has_manifest(path):
-        return [_model_info(path, path.resolve().name, codes)]
+        return [_model_info(path, hub_name(model) or path.resolve().name, codes, shown=model)]
     if not path.is_dir():
         raise UserError(f"{path} is not a directory: give a run directory (runs/demo) or an exported model")
     return _models_of_run(path, system)
@@ -162,14 +164,17 @@ def _languages(run: Path) -> tuple[str, ...]:
         return ()
 
 
-def _model_info(path: Path, name: str, languages: tuple[str, ...], report: Path | None = None) -> ModelInfo:
+def _model_info(
+    path: Path, name: str, languages: tuple[str, ...], report: Path | None = None, shown: str = ""
+) -> ModelInfo:
+    """A model that can be served; `shown` is its name in messages, by default its path."""
     checksums.check_checksums(path)
     read_manifest(path)
     card = checksums.read_json_object(path / checksums.CARD) if (path / checksums.CARD).exists() else {}
     if not languages and card.get("source") and card.get("target"):
         languages = (normalize_code(card["source"]), normalize_code(card["target"]))
     if not languages:
-        raise UserError(f"the languages of {path} are unknown: write it like en-it={path}")
+        raise UserError(f"the languages of {shown or path} are unknown: write it like en-it={shown or path}")
     size = total_bytes(path)
     with checksums.wrap_read_errors(path, checksums.CARD):
         scores = {str(k): float(v) for k, v in card.get("scores", {}).items()}

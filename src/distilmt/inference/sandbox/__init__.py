@@ -59,8 +59,16 @@ def _model_files(directory: Path) -> list[Path]:
 
 def _key(files: list[Path], place: Path) -> str:
     names = [str(file.relative_to(place)) for file in files]
-    versions = [metadata.version(name) for name in _LIBRARIES]
+    versions = [_version(name) for name in _LIBRARIES]
     return fingerprint([_REVISION, versions, names, fingerprint_files(*files)])
+
+
+def _version(package: str) -> str:
+    """The version of a package; empty if it is not installed, as those of the extra `train` may be."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _cache() -> Path:

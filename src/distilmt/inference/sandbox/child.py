@@ -17,12 +17,19 @@ sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
 sys.modules.setdefault("transformers", None)  # type: ignore[arg-type]
 
 import ctranslate2  # noqa: E402
-import safetensors  # noqa: E402
 import sentencepiece  # noqa: E402
-import tokenizers  # noqa: E402
 
 from distilmt.inference.manifest import has_file, read_model_file, unpacked_files  # noqa: E402
-from distilmt.inference.sandbox.shapes import check_config  # noqa: E402
+
+try:
+    import safetensors
+    import tokenizers
+
+    from distilmt.inference.sandbox.shapes import check_config
+except ModuleNotFoundError:  # of the extra `train`: without it nothing opens their files
+    has_training_libraries = False
+else:
+    has_training_libraries = True
 
 _TEXT = "Hello, world! Привет 你好 1234"
 _PIECES = 4
@@ -69,15 +76,15 @@ def _tasks(folder: Path) -> list[tuple[str, Callable[[], object]]]:
         name = file.name.removesuffix(".xz").lower()
         if name.endswith((".spm", ".model")) and not _is_text(file):
             tasks.append((file.name, partial(_open_sentencepiece, file)))
-        elif name == "tokenizer.json":
+        elif name == "tokenizer.json" and has_training_libraries:
             tasks.append((file.name, partial(_open_tokenizer, file)))
-        elif name.endswith(".safetensors"):
+        elif name.endswith(".safetensors") and has_training_libraries:
             tasks.append((file.name, partial(_open_safetensors, file)))
         elif name.endswith(".json"):
             tasks.append((file.name, partial(_open_json, file)))
     if has_file(folder, "model.bin"):
         tasks.append(("model.bin", lambda: _open_ctranslate2(folder)))
-    if list(folder.glob("*.safetensors")) and (folder / "config.json").exists():
+    if has_training_libraries and list(folder.glob("*.safetensors")) and (folder / "config.json").exists():
         tasks.append(("config.json", lambda: check_config(folder)))
     return tasks
 

@@ -135,13 +135,39 @@ def test_whole_runs_of_a_page(page, toy_inputs):
         run(command, shortened(command.words))
 
 
+def run_python(name: str) -> dict[str, object]:
+    """Run the blocks of a page one after the other; returns their names."""
+    (page,) = (page for page in pages.PAGES if page.name == name)
+    names: dict[str, object] = {}
+    for block in pages.blocks(page, "python"):
+        exec(compile(block, name, "exec"), names)
+    return names
+
+
 def test_python_of_the_first_tutorial(workplace, finished_run, capsys):
     (workplace / "runs").mkdir()
     (workplace / "runs" / "demo").symlink_to(finished_run)
-    (block,) = pages.blocks(pages.ROOT / "docs" / "tutorials" / "first-student.md", "python")
-    exec(compile(block, "first-student.md", "exec"), {})
+    run_python("first-student.md")
     scores, translations = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"[\d.]+ \d+", scores) and translations.startswith("['")
+
+
+def test_python_of_documents(workplace, finished_run):
+    (workplace / "runs").mkdir()
+    (workplace / "runs" / "demo").symlink_to(finished_run)
+    document = run_python("translate.md")["document"]
+    assert document.startswith(b"# ") and document != FILES["guide.md"].encode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "written"), [("prune.md", "models/pair"), ("shortlist.md", "runs/NAME")])
+def test_python_of_smaller_models(page, written, workplace, finished_run):
+    if page == "shortlist.md":
+        pytest.importorskip("thot")
+    for name in ("NAME", "mine"):
+        shutil.copytree(finished_run, workplace / "runs" / name, symlinks=True)
+    run_python(page)
+    assert any((workplace / written).iterdir())
 
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: str(page.relative_to(pages.ROOT)))

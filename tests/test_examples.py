@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import runpy
 import shutil
@@ -12,6 +13,8 @@ import pytest
 from helpers import toy
 
 import distilmt
+from distilmt.data.readers.apt import Indices
+from distilmt.data.splitting import package_split
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -98,3 +101,31 @@ def test_loss_in_the_trainer_of_hugging_face(run_example, trained_model):
 def test_the_list_is_whole():
     named = set(re.findall(r"\]\((\w+\.py)\)", (EXAMPLES / "README.md").read_text(encoding="utf-8")))
     assert named == {path.name for path in EXAMPLES.glob("*.py")}
+
+
+def description_index(path, language, texts):
+    """An index file of package descriptions; `texts` are long descriptions by package."""
+    stanzas = [
+        f"Package: {name}\nDescription-md5: {name}\nDescription-{language}: summary in {language}\n {text}\n"
+        for name, text in texts.items()
+    ]
+    path.write_bytes(gzip.compress("\n".join(stanzas).encode()))
+    return path
+
+
+def test_debian_sentences(run_example, tmp_path, monkeypatch):
+    """Neither sentences of held-out packages nor those that are like one of them are in the text."""
+    names = [f"p{number}" for number in range(60)]
+    held_out = next(name for name in names if package_split(name) == "test")
+    like, unlike = [name for name in names if package_split(name) == "train"][:2]
+    start = "It reads the names of all blue files and prints them twice,"
+    english = {held_out: f"{start} as here.", like: f"{start} or not.", unlike: "It draws lines on the screen."}
+    translations = {
+        "en": description_index(tmp_path / "en.gz", "en", english),
+        "pt_BR": description_index(tmp_path / "pt_BR.gz", "pt_BR", {held_out: "Lê os nomes de todos os arquivos azuis."}),
+    }
+    packages = tmp_path / "packages.tsv.gz"
+    packages.write_bytes(gzip.compress("".join(f"{name}\t{name}\tutils\n" for name in english).encode()))
+    monkeypatch.setattr("distilmt.data.readers.apt.fetch", lambda *_: Indices(translations, packages, ""))
+    assert run_example("debian_sentences.py", "pt_BR", "debian.en") == ["debian.en: 2 sentences"]
+    assert (tmp_path / "debian.en").read_text() == "summary in en\nIt draws lines on the screen.\n"

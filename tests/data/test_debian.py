@@ -11,6 +11,7 @@ from distilmt.data.readers.debian import (
     aligned_sentences,
     description_blocks,
     descriptions,
+    english_sentences,
 )
 from distilmt.data.sentence_splitter import sentences
 
@@ -86,6 +87,23 @@ def test_descriptions_are_one_line_each_and_there_once(tmp_path: Path) -> None:
     }
     result = list(descriptions(Indices({"en": index(tmp_path, "en", english)}, packages, "")))
     assert result == [Description("foo-bin", "foo", "net", "tool for things. It does things. Quickly. * fast")]
+
+
+def test_english_sentences_come_with_their_source_package(tmp_path: Path) -> None:
+    packages = tmp_path / "packages.tsv.gz"
+    packages.write_bytes(gzip.compress(b"foo-bin\tfoo\tnet\n", mtime=0))
+    english = {
+        "1": ("foo-bin", "tool for things", " It does things. It is small.\n  * fast search\n .\n   int main();"),
+        "2": ("bar", "tool for things", " It is small. Word.\n 12 34 56 7 x."),
+    }
+    assert list(english_sentences(Indices({"en": index(tmp_path, "en", english)}, packages, ""))) == [
+        ("foo", "tool for things"),
+        ("foo", "It does things."),
+        ("foo", "It is small."),
+        ("foo", "fast search"),
+        ("bar", "tool for things"),
+        ("bar", "It is small."),
+    ]
 
 
 def test_pairs_join_by_checksum_and_align_by_structure(tmp_path: Path) -> None:

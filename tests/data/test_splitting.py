@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from distilmt.data.cleaning import key
 from distilmt.data.pairs import Pair
 from distilmt.data.readers.debian import AlignedSentence
-from distilmt.data.splitting import split_by_package, suitable_for_test
+from distilmt.data.splitting import package_split, split_by_package, suitable_for_test
 
 WORDS = [f"w{letter}{other}" for letter in "abcdefghijklmnopqrst" for other in "abcdefghij"]
 
@@ -42,6 +42,13 @@ def test_nothing_held_out_is_in_train() -> None:
     assert not any(key(pair.source) in sources for pair in [*splits.valid, *splits.test])
     for pair in splits.test:
         assert (pair.source, pair.target) == records[pair.line - 1][2:]
+
+
+def test_the_split_of_a_package_is_known_by_its_name() -> None:
+    records = corpus(200)
+    splits = split_by_package(records, 10_000, 10_000)
+    for name, part in zip(("train", "valid", "test"), splits, strict=False):
+        assert {package_split(records[pair.line - 1].package) for pair in part or ()} == {name}
 
 
 def test_split_is_the_same_each_time_and_small_ones_stay_small() -> None:

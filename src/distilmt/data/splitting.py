@@ -44,7 +44,7 @@ def split_by_package(records: Sequence[AlignedSentence], valid_size: int, test_s
         test_size: maximum test pairs; 0 leaves the test packages in the training text.
     """
     suitable = suitable_for_test(records)
-    hashes = {package: hash64(f"{_SEED} {package}") for package in {record.package for record in records}}
+    hashes = {package: _package_hash(package) for package in {record.package for record in records}}
     split_of = {package: _split_of(value) for package, value in hashes.items()}
     order = sorted(np.flatnonzero(suitable).tolist(), key=lambda index: (hashes[records[index].package], index))
     sizes = {"test": test_size, "valid": valid_size}
@@ -54,6 +54,15 @@ def split_by_package(records: Sequence[AlignedSentence], valid_size: int, test_s
         parts[split] = [_pair(records, index) for index in list(part.values())[:size]]
     held_out = {package for package, split in split_of.items() if sizes.get(split, 0)}
     return Splits(_others(records, held_out), parts["valid"], parts["test"])
+
+
+def package_split(package: str) -> str:
+    """The split of a source package, by its name alone: `train`, `valid` or `test`."""
+    return _split_of(_package_hash(package))
+
+
+def _package_hash(package: str) -> int:
+    return hash64(f"{_SEED} {package}")
 
 
 def _split_of(package_hash: int) -> str:

@@ -95,6 +95,24 @@ def descriptions(indices: Indices) -> Iterator[Description]:
             yield Description(entry.package, source, section, text)
 
 
+def english_sentences(indices: Indices) -> Iterator[tuple[str, str]]:
+    """English sentences of all descriptions, translated or not: (source package, sentence), each once in a package.
+
+    Args:
+        indices: downloaded descriptions, including English.
+    """
+    names = _source_names(indices.packages)
+    seen: set[tuple[str, str]] = set()
+    for _, entry in _descriptions(indices.translations["en"], "en"):
+        package = names.get(entry.package, entry.package)
+        blocks = [block for group in description_blocks(entry.long) for block in group if block.kind != "V"]
+        for sentence in (normalize(entry.short), *(text for block in blocks for text in sentences(block.text))):
+            if (package, sentence) not in seen and len(split_words(sentence)) > 1:
+                seen.add((package, sentence))
+                if _letter_share(sentence) >= _MIN_LETTERS:
+                    yield package, sentence
+
+
 def _source_names(path: Path) -> dict[str, str]:
     return {binary: source for binary, source, _ in _packages(path)}
 

@@ -16,11 +16,13 @@ from distilmt.data.splitting import package_split, split_by_package
 
 
 def ngrams(sentence: str, size: int = 5) -> list[tuple[str, ...]]:
+    """Overlapping sequences of words in lower case."""
     words = sentence.lower().split()
     return list(zip(*(words[start:] for start in range(size)), strict=False))
 
 
 def main(target: str, output: Path) -> None:
+    """Write the sentences for English to `target`, a language that Debian translates into, one per line."""
     indices = apt.fetch(["en", target], apt.default_cache())
     splits = split_by_package(list(debian.aligned_sentences(indices, "en", target)), 1_000_000, 1_000_000)
     held_out = {ngram for part in (splits.valid, splits.test) for row in part for ngram in ngrams(row.source)}

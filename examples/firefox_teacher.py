@@ -62,6 +62,7 @@ def translate_lines(translate: Translate, lines: list[str]) -> list[str]:
 
 
 def main(engine: str = "bergamot") -> None:
+    """Translate standard input to standard output, in UTF-8."""
     if engine not in ENGINES:
         raise SystemExit(f"no engine is called {engine!r}: choose {' or '.join(ENGINES)}")
     sys.stdin.reconfigure(encoding="utf-8", errors="replace", newline="\n")

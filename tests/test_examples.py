@@ -120,9 +120,10 @@ def test_debian_sentences(run_example, tmp_path, monkeypatch):
     like, unlike = [name for name in names if package_split(name) == "train"][:2]
     start = "It reads the names of all blue files and prints them twice,"
     english = {held_out: f"{start} as here.", like: f"{start} or not.", unlike: "It draws lines on the screen."}
+    portuguese = {held_out: "Lê os nomes de todos os arquivos azuis."}
     translations = {
-        "en": description_index(tmp_path / "en.gz", "en", english),
-        "pt_BR": description_index(tmp_path / "pt_BR.gz", "pt_BR", {held_out: "Lê os nomes de todos os arquivos azuis."}),
+        language: description_index(tmp_path / f"{language}.gz", language, texts)
+        for language, texts in (("en", english), ("pt_BR", portuguese))
     }
     packages = tmp_path / "packages.tsv.gz"
     packages.write_bytes(gzip.compress("".join(f"{name}\t{name}\tutils\n" for name in english).encode()))

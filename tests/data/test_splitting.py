@@ -44,7 +44,7 @@ def test_nothing_held_out_is_in_train() -> None:
         assert (pair.source, pair.target) == records[pair.line - 1][2:]
 
 
-def test_the_split_of_a_package_is_known_by_its_name() -> None:
+def test_the_name_of_a_package_decides_its_split() -> None:
     records = corpus(200)
     splits = split_by_package(records, 10_000, 10_000)
     for name, part in zip(("train", "valid", "test"), splits, strict=False):

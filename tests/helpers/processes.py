@@ -15,22 +15,52 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from filelock import FileLock
+
 TESTS = Path(__file__).resolve().parents[1]
 
 
 @functools.cache
 def _server() -> socket.socket:
-    """The socket of this process's fork server, which starts with the first use and ends with this process."""
-    own, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    paths = [os.path.abspath(path) for path in sys.path if path]  # it imports what this process would import
-    environment = offline_environment() | {"PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, "-m", "helpers.fork_server", str(other.fileno())]
-    files = {"stdin": subprocess.DEVNULL, "pass_fds": [other.fileno()]}
-    process = subprocess.Popen(command, env=environment, cwd=TESTS, **files)
-    other.close()
-    atexit.register(process.wait)
-    atexit.register(own.close)  # is called first: the server ends
-    return own
+    """A connection to the fork server, which the first of xdist's workers starts and which ends with the last one."""
+    prefix = f"{tempfile.gettempdir()}/distilmt-tests-{os.getuid()}"
+    address = Path(f"{prefix}-{_session()}")
+    with FileLock(f"{prefix}.lock"):
+        connection = _connected(address) or _started(address)
+    atexit.register(connection.close)
+    return connection
+
+
+def _session() -> str:
+    """What the workers of one test session share, and no other session has."""
+    return os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+
+
+def _connected(address: Path) -> socket.socket | None:
+    """A connection to a server that runs, or None."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        connection.connect(str(address))
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def _started(address: Path) -> socket.socket:
+    """A connection to a new server; the socket listens before the server's imports, so that others need not wait."""
+    address.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(address))
+        listener.listen()
+        paths = [os.path.abspath(path) for path in sys.path if path]  # it imports what this process would import
+        environment = offline_environment() | {"PYTHONPATH": os.pathsep.join(paths)}
+        command = [sys.executable, "-m", "helpers.fork_server", str(listener.fileno())]
+        files = {"stdin": subprocess.DEVNULL, "pass_fds": [listener.fileno()]}
+        atexit.register(subprocess.Popen(command, env=environment, cwd=TESTS, **files).poll)  # and is referred to
+        connection = _connected(address)
+    assert connection is not None
+    return connection
 
 
 class Process:

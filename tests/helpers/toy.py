@@ -74,6 +74,7 @@ def run_config(directory: Path, count: int = 400, chinese: bool = False, **chang
         "evaluation": {
             "beam_size": 2,
             "benchmark_sentences": 4,
+            "benchmark_rounds": 1,
             "bootstrap_samples": 20,
             "examples": 4,
             "challenge_cases": 4,

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 from helpers import toy
-from helpers.commands import error_line, fresh_distilmt
-from helpers.processes import TESTS
+from helpers.commands import error_line
+from helpers.processes import TESTS, Process
 
 from distilmt.config import RunConfig
 from distilmt.export.formats import require_ctranslate2
@@ -17,19 +17,20 @@ from distilmt.teachers import existing
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json
 
-REGISTERED = """
+REGISTER = """
 from distilmt.models.architectures import ARCHITECTURES
 
 ARCHITECTURES["prenorm"] = "helpers.prenorm:PreNormModel"
 """
+RUN = f"import sys\n{REGISTER}\nfrom distilmt.cli import main\nsys.exit(main())"
 MODEL = {"architecture": "prenorm", "d_model": 16, "ffn_dim": 32}
 
 
 @pytest.fixture
 def registered(tmp_path, monkeypatch):
-    """The line in the table, for all processes of a run."""
+    """The line in the table, for the processes that a run starts; `RUN` has it for the run itself."""
     (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(REGISTERED)
+    (tmp_path / "site" / "sitecustomize.py").write_text(REGISTER)
     paths = [str(tmp_path / "site"), str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
@@ -41,7 +42,7 @@ def settings(tmp_path, **changes):
 
 def test_a_whole_run(tmp_path, registered):
     """Trained on labels of a Marian teacher, translated with PyTorch, evaluated, reported."""
-    process = fresh_distilmt("run", settings(tmp_path))
+    process = Process("run", settings(tmp_path), program=RUN).completed()
     assert process.returncode == 0, process.stderr.decode()[-3000:]
     run = tmp_path / "run"
     assert read_json(run / "student" / "config.json")["model_type"] == "prenorm"
@@ -78,7 +79,7 @@ def test_what_it_cannot_do_is_refused_before_anything_is_trained(tmp_path, monke
 
 
 def test_a_refusal_is_one_line_and_writes_nothing(tmp_path, registered):
-    process = fresh_distilmt("run", settings(tmp_path, export={"formats": ["marian"]}))
+    process = Process("run", settings(tmp_path, export={"formats": ["marian"]}), program=RUN).completed()
     assert "'marian' holds Marian models only" in error_line(process)
     assert not (tmp_path / "run" / "corpus").exists()
 

@@ -63,7 +63,7 @@ def test_the_budget_goes_from_the_teacher_to_what_is_shipped(run):
     )
     for stage in stages[1:]:
         assert set(stage["against_teacher"]) == {"bleu", "chrf"}
-    assert stages[-1]["bytes"] < stages[0]["bytes"] and all(stage["speed"]["rounds"] == 3 for stage in stages)
+    assert stages[-1]["bytes"] < stages[0]["bytes"] and all(stage["speed"]["rounds"] == 1 for stage in stages)
     table = (run / "compressed" / "ablation.md").read_text()
     assert "| teacher |" in table and "✓" in table
     page = (run / "compressed" / "ablation.html").read_text()

@@ -76,6 +76,8 @@ class EvaluationConfig:
     """Beam size of every system, for both quality and speed."""
     benchmark_sentences: int = bounded(200, 1, 1_000_000, affects(files=("speed.json",)))
     """Number of test sentences for measuring speed."""
+    benchmark_rounds: int = bounded(3, 1, 1000, affects(files=("speed.json",)))
+    """Measurements of each system's speed, each in a new process; the report has their medians."""
     bootstrap_samples: int = bounded(1000, 1, 100_000, affects("report"))
     """Resamples of the paired bootstrap."""
     examples: int = bounded(20, 0, 1_000_000, affects("report"))

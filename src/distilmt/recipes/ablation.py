@@ -40,7 +40,8 @@ def measure_stages(config: RunConfig, stages: Sequence[Stage]) -> list[StageResu
         for stage in stages:
             results.append(score_export(config, stage.path, "test", stage.beam_size))
             bar.advance(1, bleu=round(results[-1]["scores"]["bleu"], 2))
-    speeds = _speeds(config, {str(n): (s.path, s.beam_size) for n, s in enumerate(stages)}, rounds=3)
+    systems = {str(number): (stage.path, stage.beam_size) for number, stage in enumerate(stages)}
+    speeds = _speeds(config, systems, config.evaluation.benchmark_rounds)
     first = results[0]["translations"]
     return [
         StageResult(

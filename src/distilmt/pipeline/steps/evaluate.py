@@ -53,7 +53,9 @@ def evaluate_models(config: RunConfig, directory: Path) -> EvaluationResult:
     sample = [s for s in sources if s.strip()][: config.evaluation.benchmark_sentences]
     exports = {name: paths.export(name) for name in names}
     if not (directory / "speed.json").exists():
-        speeds = speed.measure_interleaved(exports, sample, config.evaluation.beam_size, seed=config.seed)
+        speeds = speed.measure_interleaved(
+            exports, sample, config.evaluation.beam_size, config.evaluation.benchmark_rounds, seed=config.seed
+        )
         write_json(directory / "speed.json", {name: asdict(entry) for name, entry in speeds.items()})
     run_model_challenges(config, paths, names, directory)
     return EvaluationResult({name: results[name]["scores"]["bleu"] for name in names})

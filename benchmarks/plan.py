@@ -28,7 +28,9 @@ from distilmt.config.loading import load_comparison
 from distilmt.data import prepare
 from distilmt.pipeline import runner
 from distilmt.planning.recommendation import METRICS, LabelingCosts, LabelingDecision, LearningCurvePoint, recommend
-from distilmt.recipes import plan
+from distilmt.recipes.plan import curve_point
+from distilmt.recipes.plan_schedule import schedule_updates
+from distilmt.recipes.plan_subsets import label_subset, run_trial, subset_trials
 
 CONFIG = Path(__file__).with_name("curve.yaml")
 SHARES = (64, 32, 16, 8, 4)
@@ -39,12 +41,12 @@ def trained(
     run: RunConfig, sizes: Sequence[int], requests: Sequence[int], seeds: Sequence[int], updates: int
 ) -> list[LearningCurvePoint]:
     """The students of the plan, without those of half the updates, and those of the predicted sizes."""
-    expected = [*plan.subset_trials(seeds, run, sizes, updates), *plan.subset_trials(seeds, run, requests, updates)]
+    expected = [*subset_trials(seeds, run, sizes, updates), *subset_trials(seeds, run, requests, updates)]
     points = []
     for arm in (arm for arm in expected if arm.share == 1):
-        plan.label_subset(run, arm.size)
-        plan.run_trial(arm)
-        points.append(plan.curve_point(arm))
+        label_subset(run, arm.size)
+        run_trial(arm)
+        points.append(curve_point(arm))
         print(points[-1], file=sys.stderr, flush=True)
     return points
 
@@ -146,7 +148,7 @@ def main() -> None:
     total = prepare.count_rows(Path(run.run_dir) / "corpus", "train")
     sizes = [total // share for share in SHARES]
     requests = [total // int(part) for part in given.parts.split(",")]
-    batches = plan.schedule_updates(PlanConfig(max_steps=given.updates), run, sizes)["batches"]
+    batches = schedule_updates(PlanConfig(max_steps=given.updates), run, sizes)["batches"]
     rates = LabelingCosts(None, 0.0, 0.0, batches)
     points = trained(run, sizes, requests, seeds, given.updates)
     if given.train_only:

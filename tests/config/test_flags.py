@@ -3,7 +3,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from distilmt.config import RunConfig, loading
-from distilmt.config.commands import CompareOptions, PlanConfig, TranslateConfig
+from distilmt.config.commands import PlanConfig, TranslateConfig
+from distilmt.config.comparison import CompareOptions
 from distilmt.config.fields import FLAG, Flag
 from distilmt.config.flags import keys_of, split_arguments
 from distilmt.utils.errors import UserError

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from distilmt.config import RunConfig, fields, loading
 from distilmt.config.commands import (
-    CompareConfig,
     CompressConfig,
     CostConfig,
     DemoConfig,
@@ -22,6 +21,7 @@ from distilmt.config.commands import (
     ServeConfig,
     TranslateConfig,
 )
+from distilmt.config.comparison import CompareConfig
 from distilmt.utils.errors import UserError
 
 VALUES = ["-1", "0", str(10**21), "NaN", "inf", ""]

@@ -7,7 +7,6 @@ import yaml
 
 from distilmt.config import RunConfig, ShortlistConfig, SourceConfig, fields, loading
 from distilmt.config.commands import (
-    CompareConfig,
     CompressConfig,
     CostConfig,
     DemoConfig,
@@ -16,6 +15,7 @@ from distilmt.config.commands import (
     ServeConfig,
     TranslateConfig,
 )
+from distilmt.config.comparison import CompareConfig
 from distilmt.pipeline import runner
 from distilmt.utils.errors import UserError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from distilmt.cli.command import Command
 from distilmt.cli.output import Output
 from distilmt.config import RunConfig, loading
-from distilmt.config.commands import CompareOptions
+from distilmt.config.comparison import CompareOptions
 
 
 def _run(arguments: list[str], output: Output) -> int:

@@ -6,41 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from distilmt.config import ComputeType, RunConfig
+from distilmt.config import ComputeType
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_SEED, MAX_THREADS, bounded, bounds
 from distilmt.config.choices import CompressionGoal, ConstraintReference, Metric, ReportLanguage, Rerank
 from distilmt.config.fields import FLAG, Flag
 from distilmt.utils.errors import UserError
 
 _POSITIONAL = {FLAG: Flag(positional=True, literal=True)}
-
-
-@dataclass
-class CompareConfig:
-    """`distilmt compare CONFIG.yaml`: compare methods on the same labels, with the same number of updates."""
-
-    run: RunConfig
-    """Shared configuration: corpus, tokenizer, teacher and labels are created once in its run directory."""
-    methods: dict[str, RunConfig]
-    """By method name: the same run with the method's own `student` and label selection."""
-    seeds: list[int] = field(metadata=bounds(0, MAX_SEED))
-    """Every method is trained once per seed."""
-    baseline: str
-    """The method all others are compared with."""
-    jobs: int = bounded(1, 1, MAX_THREADS)
-    """Number of students trained in parallel, each on its share of the cores."""
-
-
-@dataclass
-class CompareOptions:
-    """Options of a comparison besides the keys of a run."""
-
-    only: list[str] = field(default_factory=list, metadata={FLAG: Flag(separated=True)})
-    """Names of the methods to train, besides the baseline (`word,sequence`); empty: all of the file."""
-    seeds: list[int] | None = field(default=None, metadata=bounds(0, MAX_SEED))
-    """Every method is trained once per seed (`1,2`); null: the seeds of the file, else 1, 2 and 3."""
-    jobs: int = bounded(1, 1, MAX_THREADS)
-    """Number of students trained in parallel, each on its share of the cores: faster for small models."""
 
 
 @dataclass

@@ -1,24 +1,60 @@
-"""A comparison: a run's configuration, and the methods that differ from it."""
+"""`distilmt compare`: a run's configuration, and the methods that differ from it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from distilmt.config import RunConfig
-from distilmt.config.bounds import check_bounds
-from distilmt.config.commands import CompareConfig, CompareOptions
-from distilmt.config.fields import suggestion
+from distilmt.config.bounds import MAX_SEED, MAX_THREADS, bounded, bounds, check_bounds
+from distilmt.config.fields import FLAG, Flag, suggestion
 from distilmt.config.flags import one_path, split_arguments
 from distilmt.config.jobs import check_jobs
 from distilmt.config.parsing import parse_values
+from distilmt.config.run import METHOD_SECTION
 from distilmt.config.run_loading import load_values, merge
 from distilmt.config.yaml_file import read_yaml
 from distilmt.utils.errors import UserError
 
-_COMPARISON = ("methods", "seeds", "baseline")
-_OF_METHODS = ("student", "labels")
+
+@dataclass
+class CompareConfig:
+    """`distilmt compare CONFIG.yaml`: compare methods on the same labels, with the same number of updates."""
+
+    run: RunConfig
+    """Shared configuration: corpus, tokenizer, teacher and labels are created once in its run directory."""
+    methods: dict[str, RunConfig]
+    """By method name: the same run with the method's own `student` and label selection."""
+    seeds: list[int] = field(metadata=bounds(0, MAX_SEED))
+    """Every method is trained once per seed."""
+    baseline: str
+    """The method all others are compared with."""
+    jobs: int = bounded(1, 1, MAX_THREADS)
+    """Number of students trained in parallel, each on its share of the cores."""
+
+
+@dataclass
+class CompareOptions:
+    """Options of a comparison besides the keys of a run."""
+
+    only: list[str] = field(default_factory=list, metadata={FLAG: Flag(separated=True)})
+    """Names of the methods to train, besides the baseline (`word,sequence`); empty: all of the file."""
+    seeds: list[int] | None = field(default=None, metadata=bounds(0, MAX_SEED))
+    """Every method is trained once per seed (`1,2`); null: the seeds of the file, else 1, 2 and 3."""
+    jobs: int = bounded(1, 1, MAX_THREADS)
+    """Number of students trained in parallel, each on its share of the cores: faster for small models."""
+
+
+@dataclass
+class _FileKeys:
+    """The keys of the file besides those of a run, as read from YAML."""
+
+    methods: Any = None
+    seeds: Any = None
+    baseline: Any = None
 
 
 def load_comparison(arguments: Sequence[str]) -> CompareConfig:
@@ -33,20 +69,20 @@ def load_comparison(arguments: Sequence[str]) -> CompareConfig:
     path = one_path(given, "a YAML file, such as configs/compare-multi30k.yaml")
     options, flags = parse_values(CompareOptions, {}, given.of(CompareOptions)), given.of(RunConfig)
     values = read_yaml(path)
-    methods, seeds, baseline = (values.pop(key, None) for key in _COMPARISON)
-    _check_methods(path, methods, seeds)
-    baseline = str(baseline or next(iter(methods)))
+    own = _FileKeys(**{key.name: values.pop(key.name, None) for key in fields(_FileKeys)})
+    _check_methods(path, own.methods, own.seeds)
+    baseline = str(own.baseline or next(iter(own.methods)))
     for name in [baseline, *options.only]:
-        if name not in map(str, methods):
-            raise UserError(f"{path}: {name!r} is no method{suggestion(name, list(map(str, methods)))}")
-    names = {baseline, *(options.only or map(str, methods))}
+        if name not in map(str, own.methods):
+            raise UserError(f"{path}: {name!r} is no method{suggestion(name, list(map(str, own.methods)))}")
+    names = {baseline, *(options.only or map(str, own.methods))}
     run = load_values(values, path, flags)
     runs = {
         str(name): load_values(merge(values, changes or {}), path, flags)
-        for name, changes in methods.items()
+        for name, changes in own.methods.items()
         if str(name) in names
     }
-    config = CompareConfig(run, runs, options.seeds or seeds or [1, 2, 3], baseline, options.jobs)
+    config = CompareConfig(run, runs, options.seeds or own.seeds or [1, 2, 3], baseline, options.jobs)
     _check_budgets(config, path)
     check_bounds(config)
     check_jobs(config.jobs)
@@ -54,13 +90,14 @@ def load_comparison(arguments: Sequence[str]) -> CompareConfig:
 
 
 def _check_methods(path: Path, methods: object, seeds: object) -> None:
+    sections = [each.name for each in fields(RunConfig) if METHOD_SECTION in each.metadata]
     if not isinstance(methods, dict) or len(methods) < 2:
         raise UserError(f"{path}: methods must name at least two methods, each with the keys in which it differs")
     for name, changes in methods.items():
         if not re.fullmatch(r"[\w.+-]+", str(name)) or str(name).startswith("."):
             raise UserError(f"{path}: method {name!r}: use letters, digits and - _ + . in its name")
-        if not isinstance(changes or {}, dict) or set(changes or {}) - set(_OF_METHODS):
-            raise UserError(f"{path}: method {name!r} may have keys of {' and '.join(_OF_METHODS)} alone")
+        if not isinstance(changes or {}, dict) or set(changes or {}) - set(sections):
+            raise UserError(f"{path}: method {name!r} may have keys of {' and '.join(sections)} alone")
     if seeds is not None and not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
         raise UserError(f"{path}: seeds must be a list of whole numbers, such as [1, 2, 3]")
 

@@ -18,6 +18,8 @@ from distilmt.utils.run_paths import RunPaths
 
 _SEEDED_STEPS = ("corpus", "references", "tokenizer", "teacher", "labels", "student", "baseline", "evaluation")
 """Steps that use random numbers."""
+METHOD_SECTION = "method_section"
+"""Metadata of a section in which the methods of a comparison may differ."""
 
 
 @dataclass
@@ -36,9 +38,9 @@ class RunConfig:
     """Subwords."""
     teacher: TeacherConfig = field(default_factory=TeacherConfig, metadata=affects("teacher", "references"))
     """The teacher: the large model."""
-    labels: LabelConfig = field(default_factory=LabelConfig)
+    labels: LabelConfig = field(default_factory=LabelConfig, metadata={METHOD_SECTION: True})
     """The teacher's outputs for the training text."""
-    student: StudentConfig = field(default_factory=StudentConfig)
+    student: StudentConfig = field(default_factory=StudentConfig, metadata={METHOD_SECTION: True})
     """The student: the small model."""
     export: ExportConfig = field(default_factory=ExportConfig)
     """Exports for deployment."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
-from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_THREADS, MAX_TOP_K, bounded
+from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_THREADS, MAX_TOP_K, Metadata, bounded
 from distilmt.config.choices import Metric, Rerank
 from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.config.export import ComputeType
@@ -13,21 +13,27 @@ from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonMapping, JsonObject
 
-_OWN_KEYS = {"model": "model", "messages": "prompt", "max_tokens": "max_tokens"}
+_REQUEST_FIELD = "request_field"
+
+
+def _fills(name: str) -> Metadata:
+    """Metadata of a key from which a field of every request to OpenAI's API is filled."""
+    return {_REQUEST_FIELD: name}
 
 
 @dataclass
 class EndpointConfig:
     """Requests to a teacher over HTTP. All responses are stored, so that none is paid for twice."""
 
-    model: str | None = None
+    model: str | None = config_field(None, _fills("model"))
     """Name of the model at the endpoint (OpenAI's API)."""
-    prompt: str = (
+    prompt: str = config_field(
         "Translate the following text from {source_name} to {target_name}. "
-        "Answer with the translation alone, on one line.\n\n{text}"
+        "Answer with the translation alone, on one line.\n\n{text}",
+        _fills("messages"),
     )
     """Prompt of a language model; {source_name}, {target_name}, {source}, {target} and {text} are filled in."""
-    max_tokens: int = bounded(512, 1, 1_000_000)
+    max_tokens: int = bounded(512, 1, 1_000_000, _fills("max_tokens"))
     """Maximum tokens of a response; a truncated response is not used."""
     extra: JsonObject = field(default_factory=dict)
     """Additional fields of each request (`{top_p: 0.9, reasoning_effort: low}`); null removes a default field."""
@@ -92,10 +98,9 @@ class TeacherConfig:
             raise UserError(f"teacher.{named[0]} and teacher.{named[1]} are both set: name one teacher")
         if self.url and self.api == "openai" and not self.endpoint.model:
             raise UserError("teacher.url is set without teacher.endpoint.model: name the model the endpoint should use")
-        if reserved := sorted({"model", "messages", "max_tokens"} & self.endpoint.extra.keys()):
-            raise UserError(
-                f"teacher.endpoint.extra has {reserved[0]!r}: set teacher.endpoint.{_OWN_KEYS[reserved[0]]}"
-            )
+        for key in fields(EndpointConfig):
+            if (name := key.metadata.get(_REQUEST_FIELD)) in self.endpoint.extra:
+                raise UserError(f"teacher.endpoint.extra has {name!r}: set teacher.endpoint.{key.name}")
         if self.url and "{text}" not in self.endpoint.prompt:
             raise UserError("teacher.endpoint.prompt has no {text}: add {text} at the position of the sentence")
 

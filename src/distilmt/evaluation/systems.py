@@ -87,12 +87,7 @@ def evaluate(
     if name in others:
         raise UserError(f"two systems are called {name!r}: give the other one another name")
     outputs = {name: hypotheses, **others}
-    for system, translations in outputs.items():
-        if len(translations) != len(references):
-            raise UserError(
-                f"{system} has {len(translations)} translations, but there are {len(references)} references: "
-                "they must pair up line by line"
-            )
+    _check_lengths(outputs, references)
     systems = {
         system: _system_scores(system, translations, references, sources, target, resampling)
         for system, translations in outputs.items()
@@ -105,6 +100,15 @@ def evaluate(
         )
     ]
     return Evaluation(systems, comparisons)
+
+
+def _check_lengths(outputs: Mapping[str, Sequence[str]], references: Sequence[str]) -> None:
+    for system, translations in outputs.items():
+        if len(translations) != len(references):
+            raise UserError(
+                f"{system} has {len(translations)} translations, but there are {len(references)} references: "
+                "they must pair up line by line"
+            )
 
 
 def _system_scores(

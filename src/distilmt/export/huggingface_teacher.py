@@ -112,10 +112,9 @@ def export_huggingface_teacher(
         manifest = {**manifest, **languages(tokenizer, source, target, path)}
         if source_prefix := prefix_of(path, tokenizer, source, target, prefix):
             manifest["prefix"] = source_prefix
+        quantization = None if compute_type == "float32" else compute_type
         with atomic_directory(directory) as temporary:
-            converter.convert(
-                str(temporary), quantization=None if compute_type == "float32" else compute_type, force=True
-            )
+            converter.convert(str(temporary), quantization=quantization, force=True)
             tokenizer.save_pretrained(temporary / "tokenizer")
             write_manifest(temporary, manifest)
     except _UNCONVERTIBLE as error:

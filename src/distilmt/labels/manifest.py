@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from distilmt.config.renamed import translated_manifest
 from distilmt.utils.json_types import JsonObject
@@ -19,6 +19,33 @@ class ShardEntry(TypedDict):
     name: str
     rows: int
     checksum: str
+
+
+class LabelHeader(TypedDict):
+    """What the labels of a store depend on; `decoding` holds the keys of `LabelConfig` that a header records."""
+
+    teacher: str
+    tokenizer: str
+    decoding: JsonObject
+    target_vocab_size: int
+
+
+class StoredShards(TypedDict):
+    """The part of a manifest that is not its header: it changes while shards are written."""
+
+    shards: list[ShardEntry]
+    rows: int
+    complete: bool
+
+
+def stored_header(manifest: JsonObject) -> JsonObject:
+    """Everything in a manifest that the labels depend on: stores are merged where it is the same."""
+    return {key: value for key, value in manifest.items() if key not in StoredShards.__annotations__}
+
+
+def label_header(manifest: JsonObject) -> LabelHeader:
+    """The part of the header that stays the same when hypotheses are selected."""
+    return cast(LabelHeader, {key: manifest[key] for key in LabelHeader.__annotations__})
 
 
 def read_manifest(path: Path) -> JsonObject:

@@ -13,6 +13,7 @@ from distilmt.config import LabelConfig
 from distilmt.labels.chrf import pairwise_chrf
 from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.labeling import Labeler
+from distilmt.labels.manifest import label_header
 from distilmt.labels.rows import LabelRow, rows_of
 from distilmt.labels.store import LabelStore
 from distilmt.labels.store_writer import LabelWriter
@@ -75,14 +76,7 @@ def rerank(
     Returns:
         Counts, for the step's record.
     """
-    header = {key: store.manifest[key] for key in ("teacher", "tokenizer", "decoding", "target_vocab_size")}
-    choice = [
-        config.rerank,
-        config.rerank_metric,
-        config.n_best,
-        config.backward_model and weights_fingerprint(Path(config.backward_model)),
-    ]
-    writer = LabelWriter(directory, header | {"choice": choice}, store.k)
+    writer = LabelWriter(directory, {**label_header(store.manifest), "choice": _choice(config)}, store.k)
     # The candidates exist: no translator is needed, so no export is written.
     labeler = Labeler(replace(job, config=replace(job.config, num_hypotheses=0)), directory) if job else None
     reverse = BackwardModel(config.backward_model) if config.backward_model else None
@@ -101,6 +95,12 @@ def rerank(
                 bar.advance(len(rows))
     writer.finish()
     return SelectionResult(store.rows, changed, selected)
+
+
+def _choice(config: LabelConfig) -> list[object]:
+    """What the selection depends on, for the header of its store."""
+    backward = config.backward_model and weights_fingerprint(Path(config.backward_model))
+    return [config.rerank, config.rerank_metric, config.n_best, backward]
 
 
 def _with_backward_scores(rows: Sequence[LabelRow], reverse: BackwardModel) -> list[LabelRow]:

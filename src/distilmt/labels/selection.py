@@ -50,20 +50,15 @@ def filter_hypotheses(
         [n] bool, True for usable ones, and the number of dropped ones by reason.
     """
     lengths = np.diff(offsets)
-    ratio = np.maximum((lengths + 10) / (source_lengths + 10), (source_lengths + 10) / (lengths + 10))
-    reasons = {
-        "empty": lengths <= 1,
-        "too_long": lengths >= max_length,
-        "length_ratio": ratio > config.max_length_ratio,
-        "repetition": repetition_mask(tokens, offsets, LONGEST_PHRASE, config.max_repetition),
-    }
+    masks = _length_masks(lengths, source_lengths, config, max_length)
+    masks["repetition"] = repetition_mask(tokens, offsets, LONGEST_PHRASE, config.max_repetition)
     if texts and config.drop_identical:
-        reasons["copy"] = copy_mask(texts)
+        masks["copy"] = copy_mask(texts)
     if texts and config.max_ter is not None:
-        reasons["distant"] = ter_scores(texts) > config.max_ter
+        masks["distant"] = ter_scores(texts) > config.max_ter
     dropped: Counter[str] = Counter()
     keep = np.ones(len(lengths), dtype=bool)
-    for reason, bad in reasons.items():
+    for reason, bad in masks.items():
         dropped[reason] = int((bad & keep).sum())
         keep &= ~bad
     if texts and texts.reverse is not None:
@@ -71,6 +66,18 @@ def filter_hypotheses(
         dropped["reverse"] = int(bad.sum())
         keep &= ~bad
     return keep, {reason: count for reason, count in dropped.items() if count}
+
+
+def _length_masks(
+    lengths: np.ndarray, source_lengths: np.ndarray, config: LabelConfig, max_length: int
+) -> dict[str, np.ndarray]:
+    """Hypotheses of unusable length by reason, [n] bool each; lengths are [n] tokens."""
+    ratio = np.maximum((lengths + 10) / (source_lengths + 10), (source_lengths + 10) / (lengths + 10))
+    return {
+        "empty": lengths <= 1,
+        "too_long": lengths >= max_length,
+        "length_ratio": ratio > config.max_length_ratio,
+    }
 
 
 def lowest_score_mask(scores: Sequence[float | None], among: np.ndarray, share: float) -> np.ndarray:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from distilmt.labels.ids import first_duplicate_id, hashes_of
+from distilmt.labels.manifest import stored_header
 from distilmt.labels.rows import Shard, file_of
 from distilmt.labels.store import LabelStore
 from distilmt.labels.store_writer import LabelWriter
@@ -20,7 +21,6 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import atomic_directory
 
-_COUNTED = ("shards", "rows", "complete")
 Parts = Callable[[pa.Table], np.ndarray]
 """Returns the part number of each row of a table; called with the tables in order."""
 
@@ -30,7 +30,7 @@ def describe(store: LabelStore) -> JsonObject:
     entries, hypotheses = store.manifest["shards"], 0
     for table in store.shards(["hypotheses"]):
         hypotheses += pc.sum(pc.list_value_length(table["hypotheses"])).as_py() or 0
-    return _header(store) | {
+    return stored_header(store.manifest) | {
         "complete": store.complete,
         "shards": len(entries),
         "rows": store.rows,
@@ -76,7 +76,7 @@ def _renamed(store: LabelStore, prefix: str) -> Iterator[Shard]:
 
 
 def _check_same_header(one: LabelStore, other: LabelStore) -> None:
-    header, other_header = _header(one), _header(other)
+    header, other_header = stored_header(one.manifest), stored_header(other.manifest)
     different = [key for key in header | other_header if header.get(key) != other_header.get(key)]
     if different:
         raise UserError(
@@ -142,12 +142,8 @@ def by_id_file(path: Path) -> Parts:
     return lambda table: np.where(np.isin(hashes_of(table["id"].to_pylist()), hashes), 0, 1)
 
 
-def _header(store: LabelStore) -> JsonObject:
-    return {key: value for key, value in store.manifest.items() if key not in _COUNTED}
-
-
 def _writer(like: LabelStore, directory: Path) -> LabelWriter:
-    header = {key: value for key, value in _header(like).items() if key not in ("format", "k")}
+    header = {key: value for key, value in stored_header(like.manifest).items() if key not in ("format", "k")}
     return LabelWriter(directory, header, like.k)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -57,33 +57,53 @@ def write_label_store(
     _check_top_k(pointer, job)
     header = _header(job, pointer)
     writer, cache = LabelWriter(directory, header, job.config.top_k), LabelCache(before, header, job.config.top_k)
-    new_rows, redecoded_rows, seconds = 0, 0, 0.0
-    rows_before = int(writer.manifest["rows"])
-    waiting: dict[int, pa.Table] = {}
-    check = TeacherCheck(job)
+    rows_before, labeled = int(writer.manifest["rows"]), _LabeledRows()
     with progress.task("labeling", total, "sentences", rows_before) as bar:
-        missing_shards = _shards_to_label(shards, writer, cache, waiting)
-        if job.config.executor == "ray":
-            labeled_shards = ray_executor.label_shards(missing_shards, job, directory)
-        else:
-            labeled_shards = _label_locally(missing_shards, job, directory, check)
-        for number, shard in labeled_shards:
-            sentences = waiting.pop(number)
-            new_rows += shard.rows
-            redecoded_rows += shard.decoded_again
-            seconds += shard.seconds
-            writer.add(cache.complete_shard(sentences, shard), number)
+        for sentences, shard in _write_missing(shards, job, writer, cache):
+            labeled.add(shard)
             bar.advance(sentences.num_rows)
-            check.on_shard_end(shard)
     writer.finish()
     return LabelResult(
         sentences=total,
         shards=len(writer.done()),
-        reused=int(writer.manifest["rows"]) - rows_before - new_rows,
-        seconds_per_sentence=seconds / new_rows if new_rows else None,
-        decoded_again=redecoded_rows or None,
+        reused=int(writer.manifest["rows"]) - rows_before - labeled.rows,
+        seconds_per_sentence=labeled.seconds / labeled.rows if labeled.rows else None,
+        decoded_again=labeled.decoded_again or None,
         usage=_usage_totals(pointer) or None,
     )
+
+
+@dataclass
+class _LabeledRows:
+    """What this call labeled."""
+
+    rows: int = 0
+    decoded_again: int = 0
+    seconds: float = 0.0
+
+    def add(self, shard: Shard) -> None:
+        """Count a shard."""
+        self.rows += shard.rows
+        self.decoded_again += shard.decoded_again
+        self.seconds += shard.seconds
+
+
+def _write_missing(
+    shards: Iterable[pa.Table], job: LabelingTask, writer: LabelWriter, cache: LabelCache
+) -> Iterator[tuple[pa.Table, Shard]]:
+    """Label and write the missing shards; yields the sentences of each, and those of them that were labeled."""
+    waiting: dict[int, pa.Table] = {}
+    check = TeacherCheck(job)
+    missing_shards = _shards_to_label(shards, writer, cache, waiting)
+    if job.config.executor == "ray":
+        labeled_shards = ray_executor.label_shards(missing_shards, job, writer.directory)
+    else:
+        labeled_shards = _label_locally(missing_shards, job, writer.directory, check)
+    for number, shard in labeled_shards:
+        sentences = waiting.pop(number)
+        writer.add(cache.complete_shard(sentences, shard), number)
+        yield sentences, shard
+        check.on_shard_end(shard)
 
 
 def _check_top_k(pointer: TeacherReference | None, job: LabelingTask) -> None:

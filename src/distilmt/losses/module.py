@@ -18,6 +18,13 @@ Reduction = Literal["mean", "sum", "none"]
 _IGNORED = -1
 
 
+def _set_parameters(objective: ObjectiveConfig, values: Mapping[str, float]) -> None:
+    for name, value in values.items():
+        if name not in DIVERGENCES[objective.divergence].parameters:
+            raise UserError(f"divergence {objective.divergence!r} has no parameter {name!r}: leave it out")
+        setattr(objective, name, value)
+
+
 class DistillationLoss(nn.Module):
     """`alpha` · distillation from the teacher + (1 − `alpha`) · cross-entropy with the labels.
 
@@ -60,10 +67,7 @@ class DistillationLoss(nn.Module):
         objective = ObjectiveConfig(
             kd_weight=alpha, ce_weight=1 - alpha, temperature=temperature, divergence=divergence, tail=tail
         )
-        for name, value in (divergence_parameters or {}).items():
-            if name not in DIVERGENCES[divergence].parameters:
-                raise UserError(f"divergence {divergence!r} has no parameter {name!r}: leave it out")
-            setattr(objective, name, value)
+        _set_parameters(objective, divergence_parameters or {})
         check_bounds(objective)
         self._settings = LossSettings(objective, label_smoothing)
         self.reduction = reduction

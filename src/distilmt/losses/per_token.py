@@ -65,6 +65,19 @@ class TeacherTargets:
     at_label: Tensor
     """The teacher's probability of the label, not softened."""
 
+    @classmethod
+    def without_teacher(cls, row_mask: Tensor) -> TeacherTargets:
+        """Targets of labels alone; `row_mask` is [N]."""
+        one, zero = torch.ones_like(row_mask), torch.zeros_like(row_mask)
+        return cls(
+            row_mask=row_mask,
+            has_teacher=zero,
+            probs=row_mask[:, None][:, :0],
+            temperature=one,
+            weight=one,
+            at_label=zero,
+        )
+
     def rows(self, chosen: slice) -> TeacherTargets:
         """The targets of some of the rows."""
         return TeacherTargets(
@@ -104,20 +117,12 @@ def teacher_targets(
         dtype: at least float32.
     """
     row_mask = (ids >= 0).to(dtype)
-    one = torch.ones_like(row_mask)
     if top is None:
-        return TeacherTargets(
-            row_mask=row_mask,
-            has_teacher=row_mask * 0,
-            probs=row_mask[:, None][:, :0],
-            temperature=one,
-            weight=one,
-            at_label=row_mask * 0,
-        )
+        return TeacherTargets.without_teacher(row_mask)
     config, (top_ids, logprobs) = terms.config, top
     plain = teacher_outcomes(logprobs, 1.0, config.tail, terms.vocabulary).to(dtype)  # [N, k + 1]
     uncertainty = entropy(plain) / math.log(plain.shape[1])  # [N], between 0 and 1
-    temperature = one * config.temperature
+    temperature = torch.full_like(row_mask, config.temperature)
     if config.entropy_mode == "temperature":
         temperature = 1 + (config.temperature - 1) * (1 - uncertainty)
     teacher_probs = teacher_outcomes(logprobs, temperature[:, None], config.tail, terms.vocabulary).to(dtype)

@@ -128,21 +128,14 @@ def _training(
 ) -> StepCost:
     """Work of a training; `teacher` is in memory if the loss uses its states."""
     load, _ = text.mean_batch(training.batch_tokens, dims.positions)
-    passes = forward(dims, load)
-    student_passes = 2 if Need.SECOND_PASS in needs(objective) else 1
-    logits = student_passes * (1 + sum(term.logit_passes for term in active_terms(objective)))
-    layers = 2 * (1 + BACKWARD) * student_passes * passes.layers
-    vocabulary = 2 * (1 + BACKWARD) * logits * passes.vocabulary
-    teacher_flops = 0.0
-    if teacher is not None and needs_teacher_in_memory(objective):
-        teacher_flops = 2 * forward(teacher, load).layers
-    updates, whole = training.max_steps, parameters(dims)
+    layers, vocabulary = _update_flops(objective, load, dims, teacher)
+    updates = training.max_steps
     drivers = {
         "training": {
             "starts": 1.0,
             "pairs": float(text.pairs),
             "updates": float(updates),
-            "layer FLOPs": updates * (layers + teacher_flops),
+            "layer FLOPs": updates * layers,
             "vocabulary FLOPs": updates * vocabulary,
         },
         "validation": _validation_drivers(training, text, dims, measurements.lengths.get(name, 1.0)),
@@ -150,9 +143,9 @@ def _training(
     memory = sizes.training_memory(dims, load, training, _width(training.precision))
     return StepCost(
         name,
-        whole,
+        parameters(dims),
         per_token(dims, text.mean_pair()),
-        updates * (layers + teacher_flops + vocabulary),
+        updates * (layers + vocabulary),
         drivers,
         memory + text.pairs * 8.0 * sum(text.tokens()),
         {
@@ -162,6 +155,19 @@ def _training(
             + sizes.export_bytes(dims, "float32"),
         },
     )
+
+
+def _update_flops(
+    objective: ObjectiveConfig, load: TokenCounts, dims: ModelDims, teacher: ModelDims | None
+) -> tuple[float, float]:
+    """Operations of one update in layers (with those of a teacher in memory), and in the output layer."""
+    passes = forward(dims, load)
+    student_passes = 2 if Need.SECOND_PASS in needs(objective) else 1
+    logits = student_passes * (1 + sum(term.logit_passes for term in active_terms(objective)))
+    layers = 2 * (1 + BACKWARD) * student_passes * passes.layers
+    if teacher is not None and needs_teacher_in_memory(objective):
+        layers += 2 * forward(teacher, load).layers
+    return layers, 2 * (1 + BACKWARD) * logits * passes.vocabulary
 
 
 def _width(precision: str) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
+from distilmt.compression.search import Variant
 from distilmt.config import RunConfig
 from distilmt.data import prepare
 from distilmt.evaluation import quality, speed
@@ -27,6 +28,57 @@ class Stage:
     beam_size: int
     taken: bool = True
     """Whether later stages build on this one; otherwise it was only tried."""
+
+
+class StageVariant(NamedTuple):
+    """A stage before its export: its change, the variant, and whether later stages build on it."""
+
+    label: str
+    variant: Variant
+    taken: bool = True
+
+
+def stage_variants(chosen: Variant, whole: int, models: Collection[str], bits: int) -> Iterator[StageVariant]:
+    """From the teacher to what is shipped, one change at a time.
+
+    Args:
+        chosen: what is shipped.
+        whole: beam size of the run.
+        models: names of the models that exist.
+        bits: bits of the quantization-aware training.
+    """
+    shapes = _ancestors(chosen.shape)
+    trained = [name for name in shapes if not name.endswith(("qat", "vocabulary"))]
+    for model in ("teacher", "baseline", *trained):
+        if model in models:
+            yield StageVariant(model, Variant(model, "float32", False, whole))
+    base, plain = trained[-1], replace(chosen, shortlist=False, beam_size=whole)
+    yield from _export_variants(replace(plain, shape=base))
+    rounded = "qat" if base == "student" else f"{base}+qat"
+    if rounded in models and chosen.compute_type.startswith("int8"):
+        yield StageVariant(f"trained with {bits}-bit weights", replace(plain, shape=rounded), rounded in shapes)
+    if chosen.shape.endswith("vocabulary"):
+        yield StageVariant("unused tokens removed", plain)
+    if chosen.shortlist:
+        yield StageVariant("with a shortlist", replace(chosen, beam_size=whole))
+    if chosen.beam_size != whole:
+        yield StageVariant(f"beam {chosen.beam_size}", chosen)
+
+
+def _export_variants(chosen: Variant) -> Iterator[StageVariant]:
+    """Variants between a model in float32 and the selected export, one change at a time."""
+    if chosen.compute_type != "float32":
+        yield StageVariant(f"in {chosen.compute_type}", replace(chosen, bits=8, packed=False))
+    if chosen.packed:
+        yield StageVariant("packed", replace(chosen, bits=8))
+    if chosen.bits < 8:
+        yield StageVariant(f"{chosen.bits}-bit weights", chosen)
+
+
+def _ancestors(shape: str) -> list[str]:
+    """A model's name and those of its ancestors, `student` first."""
+    parts = [] if shape == "student" else shape.split("+")
+    return ["student", *("+".join(parts[: n + 1]) for n in range(len(parts)))]
 
 
 def measure_stages(config: RunConfig, stages: Sequence[Stage]) -> list[StageResult]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from distilmt.config import RunConfig
-from distilmt.config.commands import CompareConfig
+from distilmt.config.comparison import CompareConfig
 from distilmt.data import prepare
 from distilmt.export.formats import require_ctranslate2
 from distilmt.pipeline import preflight, runner

@@ -27,7 +27,7 @@ from distilmt.pipeline.steps import signature
 from distilmt.pipeline.steps.challenges import compare_shipped_model
 from distilmt.pipeline.steps.export import PACKED, card
 from distilmt.recipes import compress_steps
-from distilmt.recipes.ablation import Stage, measure_stages, median_latencies
+from distilmt.recipes.ablation import Stage, measure_stages, median_latencies, stage_variants
 from distilmt.report import ablation
 from distilmt.report.ablation_schema import Ablation, Candidate, SearchFacts, StageResult
 from distilmt.utils import parallel
@@ -257,43 +257,18 @@ class _Search:
 
     def _all_stages(self, chosen: Variant) -> list[Stage]:
         """Stages of the ablation, which always ends with the shipped model."""
-        stages, end = list(self._ablation_stages(chosen)), self._stage(f"as {chosen.name}", chosen)
+        trained = {name for name, path in self.models.items() if name != "baseline" or _has_weights(path)}
+        variants = stage_variants(chosen, self.run.evaluation.beam_size, trained, min(self.config.bits))
+        stages, end = [self._stage(*each) for each in variants], self._stage(f"as {chosen.name}", chosen)
         last = [stage for stage in stages if stage.taken][-1]
         return stages if (last.path, last.beam_size) == (end.path, end.beam_size) else [*stages, end]
 
-    def _ablation_stages(self, chosen: Variant) -> Iterator[Stage]:
-        """From the teacher to what is shipped, one change at a time."""
-        whole, shapes = self.run.evaluation.beam_size, _ancestors(chosen.shape)
-        trained = [name for name in shapes if not name.endswith(("qat", "vocabulary"))]
-        for model in ("teacher", "baseline", *trained):
-            if model != "baseline" or (self.models[model] / "model.safetensors").exists():
-                yield self._stage(model, Variant(model, "float32", False, whole))
-        base, plain = trained[-1], replace(chosen, shortlist=False, beam_size=whole)
-        for label, variant in self._exports(replace(plain, shape=base)):
-            yield self._stage(label, variant)
-        rounded = "qat" if base == "student" else f"{base}+qat"
-        if rounded in self.models and chosen.compute_type.startswith("int8"):
-            taken = rounded in shapes
-            label = f"trained with {min(self.config.bits)}-bit weights"
-            yield self._stage(label, replace(plain, shape=rounded), taken)
-        if chosen.shape.endswith("vocabulary"):
-            yield self._stage("unused tokens removed", plain)
-        if chosen.shortlist:
-            yield self._stage("with a shortlist", replace(chosen, beam_size=whole))
-        if chosen.beam_size != whole:
-            yield self._stage(f"beam {chosen.beam_size}", chosen)
-
-    def _exports(self, chosen: Variant) -> Iterator[tuple[str, Variant]]:
-        """Variants between a model in float32 and the selected export, one change at a time."""
-        if chosen.compute_type != "float32":
-            yield f"in {chosen.compute_type}", replace(chosen, bits=8, packed=False)
-        if chosen.packed:
-            yield "packed", replace(chosen, bits=8)
-        if chosen.bits < 8:
-            yield f"{chosen.bits}-bit weights", chosen
-
     def _stage(self, label: str, variant: Variant, taken: bool = True) -> Stage:
         return Stage(label, self._export_dir(variant), variant.beam_size, taken)
+
+
+def _has_weights(model: Path) -> bool:
+    return (model / "model.safetensors").exists()
 
 
 def _candidate(point: EvaluatedVariant) -> Candidate:
@@ -304,9 +279,3 @@ def _candidate(point: EvaluatedVariant) -> Candidate:
         "score": point.score,
         "milliseconds": point.milliseconds,
     }
-
-
-def _ancestors(shape: str) -> list[str]:
-    """A model's name and those of its ancestors, `student` first."""
-    parts = [] if shape == "student" else shape.split("+")
-    return ["student", *("+".join(parts[: n + 1]) for n in range(len(parts)))]

@@ -11,14 +11,10 @@ from __future__ import annotations
 import logging
 import math
 import statistics
-import tempfile
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from distilmt import __version__
 from distilmt.config import RunConfig
@@ -28,24 +24,15 @@ from distilmt.data import prepare
 from distilmt.pipeline import preflight, runner
 from distilmt.pipeline.dependencies import non_default
 from distilmt.planning.recommendation import LabelingCosts, LabelingDecision, LearningCurvePoint, recommend
+from distilmt.recipes.plan_schedule import distinct_seeds, schedule_plan
+from distilmt.recipes.plan_subsets import SHARED, SubsetTrial, label_subset, run_trial, subset_trials
 from distilmt.report.plan import write as write_plan
 from distilmt.report.plan_schema import PlanContent
-from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import fingerprint, link, read_json, read_step, step_fingerprint, write_json
+from distilmt.utils.run_dir import fingerprint, read_json, read_step, step_fingerprint
 from distilmt.utils.sizes import total_bytes
 from distilmt.utils.step_results import LabelResult, ModelResult, ValidationResult, read_result, result_of
 
 logger = logging.getLogger(__name__)
-
-_SHARED = ("corpus", "tokenizer", "teacher")
-_FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
-"""Subsets as shares of the biggest, which is a quarter of the text or the part that can be labeled in time."""
-_BIGGEST = 1 / 4
-_LEAST = 16
-"""Minimum sentences of the smallest subset."""
-_LABEL_SHARE, _TRAIN_SHARE = 0.4, 0.85
-"""Maximum share of the minutes for labels; and share of the remaining time for updates, without validation."""
-_LEAST_UPDATES, _VALIDATIONS, _PACE_SENTENCES = 100, 4, 64
 
 
 def run(config: PlanConfig, run_config: RunConfig) -> Path:
@@ -59,12 +46,14 @@ def run(config: PlanConfig, run_config: RunConfig) -> Path:
     if _is_current(config, run_config):
         return plan_dir
     with runner.open_run(run_config, whole=False):
-        for step in _SHARED:
+        for step in SHARED:
             runner.execute_step(step, run_config)
-        schedule = _schedule(config, run_config)
+        schedule = schedule_plan(config, run_config)
         for size in sorted(schedule["sizes"], reverse=True):
             label_subset(run_config, size)
-        all_trials = subset_trials(_seeds(config, run_config), run_config, schedule["sizes"], schedule["updates"])
+        all_trials = subset_trials(
+            distinct_seeds(config, run_config), run_config, schedule["sizes"], schedule["updates"]
+        )
         for number, trial in enumerate(all_trials, 1):
             logger.info(f"{trial.size} sentences, {trial.updates} updates: student {number} of {len(all_trials)}")
             run_trial(trial)
@@ -73,13 +62,9 @@ def run(config: PlanConfig, run_config: RunConfig) -> Path:
     return plan_dir
 
 
-def _seeds(config: PlanConfig, run: RunConfig) -> list[int]:
-    return list(dict.fromkeys(config.seeds or [run.seed]))
-
-
 def _plan_fingerprints(config: PlanConfig, run: RunConfig) -> list[str]:
     """Fingerprints of everything that a plan depends on: with current and with former key names."""
-    step_fingerprints = [step_fingerprint(run.paths.step(step)) for step in _SHARED]
+    step_fingerprints = [step_fingerprint(run.paths.step(step)) for step in SHARED]
     options, run_values = (
         non_default(asdict(config), asdict(PlanConfig())),
         non_default(asdict(run), asdict(RunConfig())),
@@ -96,157 +81,7 @@ def _is_current(config: PlanConfig, run: RunConfig) -> bool:
         return False
     plan = read_json(plan_dir / "plan.json")
     same = plan.get("fingerprint", plan.get("asked")) in _plan_fingerprints(config, run)  # `asked`: until 2026-11
-    return same and all(runner.is_done(step, run) for step in _SHARED)
-
-
-@dataclass(frozen=True)
-class SubsetTrial:
-    """One training: on a subset, with a seed; `share` of the updates."""
-
-    size: int
-    seed: int
-    share: float
-    run: RunConfig
-
-    @property
-    def run_dir(self) -> Path:
-        """Its run directory."""
-        return Path(self.run.run_dir)
-
-    @property
-    def updates(self) -> int:
-        """Of its training."""
-        return self.run.student.training.max_steps
-
-
-def subset_trials(seeds: Sequence[int], run: RunConfig, sizes: Sequence[int], updates: int) -> list[SubsetTrial]:
-    """All trainings: every size with the first seed, then the next ones; and the biggest size with half the updates."""
-    grid = [(size, 1.0) for size in sizes] + [(max(sizes), 0.5)]
-    return [_subset_trial(run, size, seed, share, updates) for seed in seeds for size, share in grid]
-
-
-def _subset_trial(run: RunConfig, size: int, seed: int, share: float, updates: int) -> SubsetTrial:
-    run_dir = run.paths.subset(size).root / (f"seed-{seed}" + ("" if share == 1 else "-half"))
-    trial_updates = max(1, round(share * updates))
-    training = replace(
-        run.student.training,
-        max_steps=trial_updates,
-        max_seconds=None,
-        patience=0,  # early stopping would give unequal numbers of updates
-        eval_steps=math.ceil(trial_updates / _VALIDATIONS),
-    )
-    student = replace(run.student, training=training, on_policy=replace(run.student.on_policy, steps=0), baseline=False)
-    return SubsetTrial(
-        size, seed, share, replace(_subset_config(run, size), run_dir=str(run_dir), seed=seed, student=student)
-    )
-
-
-def _subset_config(run: RunConfig, size: int) -> RunConfig:
-    """Configuration of the run with this number of labeled sentences, in the subset's directory."""
-    return replace(run, run_dir=str(run.paths.subset(size).root), labels=replace(run.labels, max_sentences=size))
-
-
-def label_subset(run: RunConfig, size: int) -> None:
-    """Label a subset: the first sentences in the sampling order of the run."""
-    subset = run.paths.subset(size)
-    subset.root.mkdir(parents=True, exist_ok=True)
-    for name in _SHARED:
-        link(subset.step(name), run.paths.step(name))
-    for name in ("labels", "selection") if run.labels.selects else ("labels",):
-        runner.execute_step(name, _subset_config(run, size))
-
-
-def run_trial(trial: SubsetTrial) -> None:
-    """Train a student on a labeled subset, and score it on the validation set."""
-    trial.run_dir.mkdir(parents=True, exist_ok=True)
-    for name in (*_SHARED, "labels", *(["selection"] if trial.run.labels.selects else [])):
-        link(trial.run_dir / name, trial.run_dir.parent / name)
-    runner.execute_step("student", trial.run)
-    runner.execute_step("validation", trial.run)
-
-
-def _schedule(config: PlanConfig, run: RunConfig) -> dict[str, Any]:
-    """Sizes and updates: stored for the same settings, or decided now."""
-    path = run.paths.plan / "decided.json"
-    options = {
-        key: value for key, value in asdict(config).items() if key not in ("min_gain", "metric", "price_per_sentence")
-    }
-    options, config_values = non_default(options, asdict(PlanConfig())), non_default(asdict(run), asdict(RunConfig()))
-    step_fingerprints = [step_fingerprint(run.paths.step(step)) for step in _SHARED]
-    both = (options, config_values), (former(PlanConfig, options), former(RunConfig, config_values))
-    fingerprints = [
-        fingerprint([o, step_fingerprints, values.get("labels"), values.get("student"), run.seed]) for o, values in both
-    ]
-    schedule = read_json(path) if path.exists() else {}
-    if schedule.get("settings") not in fingerprints:
-        total = prepare.count_rows(run.paths.corpus, "train")
-        sizes = _given(config.sizes, total) if config.sizes else _sizes(config, run, total)
-        schedule = {"settings": fingerprints[0], "sizes": sizes}
-        write_json(path, schedule)
-    if "updates" not in schedule:
-        schedule |= schedule_updates(config, run, schedule["sizes"])
-        write_json(path, schedule)
-    sizes_text = ", ".join(f"{size:,}" for size in schedule["sizes"])
-    logger.info(f"subsets of {sizes_text} sentences, {schedule['updates']} updates each")
-    return dict(schedule)
-
-
-def _given(sizes: Sequence[int], total: int) -> list[int]:
-    if max(sizes) > total:
-        raise UserError(f"--sizes contains {max(sizes)}, but there are only {total} training sentences: reduce it")
-    return sorted(set(sizes))
-
-
-def _sizes(config: PlanConfig, run: RunConfig, total: int) -> list[int]:
-    biggest = int(total * _BIGGEST)
-    label_record = read_step(run.paths.labels) if runner.is_done("labels", run) else None
-    if result_of(LabelResult, label_record).sentences < biggest:
-        pace = _label_pace(run, min(biggest, _PACE_SENTENCES))
-        biggest = min(biggest, int(_LABEL_SHARE * config.minutes * 60 / pace))
-    sizes = sorted({size for fraction in _FRACTIONS if (size := int(biggest * fraction)) >= _LEAST})
-    if len(sizes) < 3:
-        raise UserError(
-            f"the biggest subset would have {biggest} of {total} sentences, too few for a curve: increase "
-            "--minutes, set --sizes, or label all"
-        )
-    return sizes
-
-
-def _label_pace(run: RunConfig, sentences: int) -> float:
-    """Seconds per sentence, measured on the first sentences to label."""
-    from distilmt.labels.writer import seconds_per_sentence
-    from distilmt.pipeline.steps.train import labeled_mask, labeling_task
-
-    table = prepare.load_split(run.paths.corpus, "train")
-    some = table.filter(pa.array(labeled_mask(run, table.num_rows, max(1, sentences))))
-    with tempfile.TemporaryDirectory(dir=run.run_dir) as directory:
-        return seconds_per_sentence(some, labeling_task(run, run.paths), Path(directory))
-
-
-def schedule_updates(config: PlanConfig, run: RunConfig, sizes: Sequence[int]) -> dict[str, Any]:
-    """Label the biggest subset, and compute the updates for the remaining time, at most those of the run.
-
-    Returns:
-        `updates`; and `batches`, updates of one epoch per sentence: the product with a size is one epoch.
-    """
-    from distilmt.data import tokenizer as tokenizers
-    from distilmt.pipeline.steps.train import student_job
-    from distilmt.training.batching import epoch_batches
-    from distilmt.training.throughput import seconds_per_update
-
-    begin, biggest, student = time.monotonic(), max(sizes), run.student
-    label_subset(run, biggest)
-    subset = run.paths.subset(biggest)
-    tokenizer = tokenizers.load(subset.tokenizer)
-    job, _ = student_job(run, subset, tokenizer)
-    batches = len(epoch_batches(job.data, student.training.batch_tokens, 1, 0)) / biggest
-    if config.max_steps:
-        return {"updates": config.max_steps, "batches": batches}
-    pace = seconds_per_update(job.data, student.model, student.training, student.objective, tokenizer, job.teacher)
-    seconds_left = config.minutes * 60 - (time.monotonic() - begin)
-    num_trainings, max_updates = (len(sizes) + 0.5) * len(_seeds(config, run)), student.training.max_steps
-    fit = min(max_updates, int(_TRAIN_SHARE * seconds_left / num_trainings / pace))
-    return {"updates": max(min(_LEAST_UPDATES, max_updates), fit), "batches": batches}
+    return same and all(runner.is_done(step, run) for step in SHARED)
 
 
 def _plan_report(

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from distilmt.report.diff import MarkedText, mark_differences
+from distilmt.report.differences import deployed_system, teacher_system
 from distilmt.report.format import number
 from distilmt.report.languages import Translation
 from distilmt.report.plots import series
 from distilmt.report.schema import RunReport, TranslationExample
-from distilmt.report.summary import deployed_system, teacher_system
 
 
 @dataclass(frozen=True)

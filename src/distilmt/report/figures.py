@@ -8,11 +8,11 @@ from typing import Literal
 
 from markupsafe import Markup
 
+from distilmt.report.differences import speed
 from distilmt.report.format import number, number_or_none, rate, size
 from distilmt.report.languages import Translation
 from distilmt.report.plots import Bubble, LineSeries, lines, scatter, series
 from distilmt.report.schema import CurvePoint, RunReport, System
-from distilmt.report.summary import speed
 
 Curves = Mapping[str, Sequence[CurvePoint]]
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from distilmt.report.build import to_strict_json
 from distilmt.report.challenges import ChallengeTable, challenge_tables
 from distilmt.report.cost import CostView, cost_view
+from distilmt.report.differences import by_name, deployed_system, difference, ratio, speed, teacher_system
 from distilmt.report.examples import ExamplesView, examples_view
 from distilmt.report.facts import CorpusView, Definition, corpus_view, definitions
 from distilmt.report.figures import CurvesView, curves_view, scatter_figure
@@ -19,16 +20,7 @@ from distilmt.report.format import MISSING, language_tag, number, rate, signed, 
 from distilmt.report.languages import Translation, named, translation
 from distilmt.report.rendering import Page, Tile, render_template
 from distilmt.report.schema import RunReport, complete
-from distilmt.report.summary import (
-    by_name,
-    deployed_system,
-    difference,
-    findings,
-    headline,
-    ratio,
-    speed,
-    teacher_system,
-)
+from distilmt.report.summary import findings, headline
 from distilmt.report.tables import ComparisonRow, NumbersTable, comparison_rows, health_table, systems_table
 from distilmt.utils.run_dir import write_json, write_text
 

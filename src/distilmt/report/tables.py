@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
+from distilmt.report.differences import tested_difference
 from distilmt.report.format import MISSING, count, duration, number, number_or_none, p_value, rate, signed, size
 from distilmt.report.languages import Translation
 from distilmt.report.plots import series
 from distilmt.report.schema import Cost, RunReport, Step, System
-from distilmt.report.summary import tested_difference
 
 Row = TypeVar("Row", System, Step, Cost)
 METRICS = {"bleu": "BLEU", "chrf": "chrF"}

@@ -15,6 +15,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, PreTrainedModel
 
 from distilmt.config import EndpointConfig, TeacherConfig
+from distilmt.config.effects import keys_of
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.data.tokenizer import load as load_tokenizer
 from distilmt.inference.sandbox import check_model_files
@@ -32,7 +33,6 @@ from distilmt.utils.untrusted import check_configuration, loading
 logger = logging.getLogger(__name__)
 
 POINTER = "teacher.json"
-_IDENTITY_KEYS = ("model", "prompt", "max_tokens", "extra")
 
 
 def family(path: str) -> str:
@@ -98,8 +98,9 @@ def describe_teacher(config: TeacherConfig) -> TeacherReference:
     if config.command:
         return {"kind": "command", "name": config.command, "family": "command", "command": config.command}
     if config.url:
+        keys = keys_of(EndpointConfig)
         request_settings = {
-            key: value for key, value in asdict(config.endpoint).items() if key in _IDENTITY_KEYS and value != {}
+            name: value for name, value in asdict(config.endpoint).items() if keys[name].steps and value != {}
         }
         name = config.endpoint.model or config.url
         return {"kind": config.api, "name": name, "family": config.api, "url": config.url, "request": request_settings}

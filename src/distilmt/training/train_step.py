@@ -116,14 +116,7 @@ class Stepper:
         shard = shard or BatchShard(len(targets.ids))
         self.dropout.begin(self.seed, number)
         batch, targets = batch.to(self.device), targets_to(targets, self.device)
-        progress = (number if position is None else position) / self.config.max_steps
-        settings = LossSettings(
-            objective=anneal_teacher(self.objective, progress),
-            smoothing=self.config.label_smoothing,
-            threshold=self._threshold(),
-        )
-        if self.ranks.size > 1 and self.objective.entropy_mode in ("weight_high", "weight_low"):
-            settings = replace(settings, mean_weight=self._mean_weight(targets, settings, shard))
+        settings = self._loss_settings(number if position is None else position, targets, shard)
         loss, statistics = self._loss(batch, targets, settings)
         (loss if shard.is_valid else loss * 0).backward()
         self.optimizer.step(number, shard.tokens, position)
@@ -134,6 +127,16 @@ class Stepper:
         if self.loss_queue is not None:
             self.loss_queue.add(statistics.rows)
         return statistics
+
+    def _loss_settings(self, position: float, targets: TokenTargets, shard: BatchShard) -> LossSettings:
+        settings = LossSettings(
+            objective=anneal_teacher(self.objective, position / self.config.max_steps),
+            smoothing=self.config.label_smoothing,
+            threshold=self._threshold(),
+        )
+        if self.ranks.size > 1 and self.objective.entropy_mode in ("weight_high", "weight_low"):
+            settings = replace(settings, mean_weight=self._mean_weight(targets, settings, shard))
+        return settings
 
     def reduce_statistics(self, statistics: Statistics, shard: BatchShard) -> Statistics:
         """Statistics of the whole batch, from those of its shards."""

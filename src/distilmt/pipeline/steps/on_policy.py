@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from distilmt.config import RunConfig
+from distilmt.config import LabelConfig, OnPolicyConfig, RunConfig
 from distilmt.labels.dataset import load_label_dataset
 from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.store import LabelStore
@@ -68,29 +68,10 @@ def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: i
         The result of `fit_model`; its seconds include labeling, unless that was interrupted.
     """
     begin, student, settings = time.monotonic(), config.student, config.student.on_policy
-    labels = replace(
-        job.config,
-        num_hypotheses=1,
-        sampling_temperature=settings.sampling_temperature,
-        top_k=job.config.top_k or 8,
-        score_on="hypothesis" if settings.student_data_fraction == 1 else "both",
-    )
-    job = replace(job, config=labels, needs_top_k=True)
-    store = config.paths.labels
-    rows = sample_mask(
-        LabelStore(store).rows, settings.max_sentences, (config.seed, number, SeedStream.ON_POLICY_SENTENCES)
-    )
-    write_label_store(_sentences(store, rows, labels.shard_size), int(rows.sum()), job, directory / "labels")
+    job = replace(job, config=_round_labels(job.config, settings), needs_top_k=True)
+    _write_labels(config, job, directory / "labels", number)
     label_seconds = time.monotonic() - begin
-    dataset = load_label_dataset(LabelStore(directory / "labels"), job.tokenizer, labels, student.model.max_positions)
-    data = TrainingSet(
-        source=dataset.source,
-        reference=dataset.reference,
-        hypothesis=dataset.hypothesis,
-        pad=job.tokenizer.pad,
-        reference_share=1 - settings.student_data_fraction,
-        max_length=student.model.max_positions,
-    )
+    data = _training_set(config, job, directory / "labels")
     training = replace(
         student.training, max_steps=settings.steps, learning_rate=settings.learning_rate, max_seconds=None, patience=0
     )
@@ -101,6 +82,38 @@ def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: i
     model.load_state_dict(load_model(str(job.generation_model)).state_dict())
     result = fit_model(model, task, job.tokenizer, config, directory)
     return replace(result, train_seconds=round((result.train_seconds or 0.0) + label_seconds, 1))
+
+
+def _round_labels(labels: LabelConfig, settings: OnPolicyConfig) -> LabelConfig:
+    """One translation of the student per sentence, with the teacher's top-k on it."""
+    return replace(
+        labels,
+        num_hypotheses=1,
+        sampling_temperature=settings.sampling_temperature,
+        top_k=labels.top_k or 8,
+        score_on="hypothesis" if settings.student_data_fraction == 1 else "both",
+    )
+
+
+def _write_labels(config: RunConfig, job: LabelingTask, directory: Path, number: int) -> None:
+    """Label a sample of the sentences of the run's own store."""
+    store = config.paths.labels
+    seed = (config.seed, number, SeedStream.ON_POLICY_SENTENCES)
+    rows = sample_mask(LabelStore(store).rows, config.student.on_policy.max_sentences, seed)
+    write_label_store(_sentences(store, rows, job.config.shard_size), int(rows.sum()), job, directory)
+
+
+def _training_set(config: RunConfig, job: LabelingTask, directory: Path) -> TrainingSet:
+    max_length = config.student.model.max_positions
+    dataset = load_label_dataset(LabelStore(directory), job.tokenizer, job.config, max_length)
+    return TrainingSet(
+        source=dataset.source,
+        reference=dataset.reference,
+        hypothesis=dataset.hypothesis,
+        pad=job.tokenizer.pad,
+        reference_share=1 - config.student.on_policy.student_data_fraction,
+        max_length=max_length,
+    )
 
 
 def _sentences(store: Path, rows: np.ndarray, size: int) -> Iterator[pa.Table]:

@@ -177,7 +177,7 @@ def test_python_compiles(page):
 
 
 @pytest.mark.slow
-def test_a_server_as_teacher_as_in_the_tutorial(toy_inputs, finished_run, monkeypatch):
+def test_a_server_as_teacher_as_in_the_tutorial(toy_inputs, finished_run, monkeypatch, capsys):
     """With the server that the page offers for a trial without a language model."""
     page = pages.ROOT / "docs" / "tutorials" / "your-own-teacher.md"
     (block,) = pages.blocks(page, "yaml")
@@ -193,6 +193,9 @@ def test_a_server_as_teacher_as_in_the_tutorial(toy_inputs, finished_run, monkey
         for command in pages.commands([page]):
             if command.words[1] in ("label", "labels", "plan", "run"):
                 run(command, shortened(command.words))
+    (block,) = (block for block in pages.blocks(page, "python") if "LabelStore" in block)
+    exec(compile(block, page.name, "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) == 10
     assert distilmt.Run("runs/llm").scores["student-int8"].chrf > 0
 
 

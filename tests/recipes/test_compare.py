@@ -131,7 +131,7 @@ def test_links_are_led_elsewhere_where_the_choice_changed(tmp_path):
     [
         ({"methods": {"one": {}}}, "two methods"),
         ({"methods": METHODS | {"a/b": {}}}, "letters, digits"),
-        ({"methods": METHODS | {"x": {"corpus": {"source": "fr"}}}}, "student and labels"),
+        ({"methods": METHODS | {"x": {"corpus": {"source": "fr"}}}}, "labels and student"),
         ({"methods": METHODS | {"x": {"student": {"objectiv": {}}}}}, "objective"),
         ({"methods": METHODS | {"x": {"student": {"training": {"max_steps": 21}}}}}, "different number of updates"),
         ({"seeds": ["one"]}, "whole numbers"),

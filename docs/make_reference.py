@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from distilmt.config import RunConfig, renamed
-from distilmt.config.commands import CompressConfig, DemoConfig, ServeConfig, TranslateConfig
+from distilmt.config.commands import CompressConfig, DemoConfig, PublishConfig, ServeConfig, TranslateConfig
 from distilmt.config.distill import DistillConfig
 from distilmt.config.fields import bounds_of, fields, type_name
 
@@ -95,6 +95,7 @@ def reference() -> str:
         ("compress", CompressConfig),
         ("translate", TranslateConfig),
         ("serve", ServeConfig),
+        ("publish", PublishConfig),
     ):
         parts += [f"## `distilmt {command}`\n", table(kind)]
     return "\n".join(parts)

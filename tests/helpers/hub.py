@@ -100,7 +100,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/api/repos/create":
             request = json.loads(body)
             name = f"{request.get('organization') or 'somebody'}/{request['name']}"
-            self.store.models.setdefault(name, {})
+            if name in self.store.models:
+                self._json({"error": "it exists", "url": f"{self.store.url}/{name}"}, 409)
+                return
+            self.store.models[name] = {}
             self.store.visibilities[name] = request.get("visibility", "public")
             self._json({"url": f"{self.store.url}/{name}", "id": name})
         elif "/preupload/" in self.path:

@@ -57,6 +57,7 @@ COMMANDS = {
     "compress": Entry("compress", "make the student of a run smaller within a limit of quality"),
     "translate": Entry("translate", "translate standard input or documents with a finished run"),
     "serve": Entry("serve", "serve LibreTranslate's API and a web page"),
+    "publish": Entry("publish", "upload an exported model of a run to the Hugging Face hub"),
     "labels": Entry("labels", "check, describe, merge, split or select label stores"),
     "completion": Entry("completion", "print a script that completes commands and keys in a shell"),
 }

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from distilmt.config import RunConfig
 from distilmt.config.bounds import check_bounds
-from distilmt.config.commands import CompressConfig, DemoConfig, LabelsConfig, ServeConfig, TranslateConfig
+from distilmt.config.commands import (
+    CompressConfig,
+    DemoConfig,
+    LabelsConfig,
+    PublishConfig,
+    ServeConfig,
+    TranslateConfig,
+)
 from distilmt.config.distill import DistillConfig
 from distilmt.config.fields import suggestion
 from distilmt.config.flags import one_path, split_arguments
@@ -72,6 +79,19 @@ def load_labels(arguments: Sequence[str]) -> LabelsConfig:
         count = f"{low} or more directories" if high > low else f"{low} director{'ies' if low > 1 else 'y'}"
         raise UserError(f"distilmt labels {action} takes {count}, not {len(directories)}")
     return parse_values(LabelsConfig, {}, {**given.texts, "action": [action], "paths": directories})
+
+
+def load_publish(arguments: Sequence[str]) -> PublishConfig:
+    """`RUN_DIR OWNER/NAME [--KEY VALUE …]`.
+
+    Raises:
+        UserError: as `load`; or an argument is missing.
+    """
+    given = split_arguments(arguments, PublishConfig)
+    if len(given.positionals) != 2:
+        raise UserError("name a run directory and a name on the hub, such as: distilmt publish runs/demo OWNER/NAME")
+    path, repository = given.positionals
+    return parse_values(PublishConfig, {}, {**given.texts, "path": [path], "repository": [repository]})
 
 
 def load_serve(arguments: Sequence[str]) -> ServeConfig:

@@ -230,6 +230,22 @@ class ServeConfig:
 
 
 @dataclass
+class PublishConfig:
+    """Options of the upload to the Hugging Face hub."""
+
+    path: str = field(default="", metadata=_POSITIONAL)
+    """A run directory."""
+    repository: str = field(default="", metadata=_POSITIONAL)
+    """Name on the hub: `OWNER/NAME`; it is created if it does not exist."""
+    system: str = "student-int8"
+    """Which export of the run is published; `compressed` is the result of `distilmt compress`."""
+    private: bool = False
+    """Whether a new repository is private."""
+    license: str | None = None
+    """License of the model (`cc-by-4.0`); null: that of teacher and text (`export.licenses`), if both are the same."""
+
+
+@dataclass
 class TranslateConfig:
     """Options of the translation."""
 

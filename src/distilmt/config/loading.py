@@ -5,6 +5,7 @@ from distilmt.config.command_loading import (
     load_demo,
     load_distill,
     load_labels,
+    load_publish,
     load_serve,
     load_translate,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "load_distill",
     "load_labels",
     "load_plan",
+    "load_publish",
     "load_serve",
     "load_translate",
     "of_section",

@@ -73,7 +73,7 @@ def add_scores(directory: Path, scores: Mapping[str, float]) -> None:
     Raises:
         UserError: the export has no card.
     """
-    facts = _read(directory)
+    facts = read_card(directory)
     facts["scores"] |= dict(scores)
     write_json(directory / FACTS, facts)
     write_text(directory / README, readme(facts, facts["use"]))
@@ -83,15 +83,19 @@ def renew_files(directory: Path) -> None:
     """Update the card's list of files after the export was changed; does nothing without a card."""
     if not (directory / FACTS).exists():
         return
-    facts = _read(directory)
+    facts = read_card(directory)
     listed = _files(directory)
     facts |= {"files": listed, "bytes": sum(about["bytes"] for about in listed.values())}
     write_json(directory / FACTS, facts)
     write_text(directory / README, readme(facts, facts["use"]))
 
 
-def _read(directory: Path) -> JsonObject:
-    """The content of card.json; older versions spelled a key in another way."""
+def read_card(directory: Path) -> JsonObject:
+    """The content of card.json; older versions spelled a key in another way.
+
+    Raises:
+        UserError: the export has no card.
+    """
     facts: JsonObject = read_json(directory / FACTS)
     return {"licenses" if key == "licences" else key: value for key, value in facts.items()}
 
@@ -128,13 +132,22 @@ def _facts(directory: Path, card: ModelCard, form: Form) -> JsonObject:
 
 def readme(facts: JsonMapping, use: str) -> str:
     """The card in Markdown, with the front matter for the hub."""
+    return "\n".join(_front_matter(facts)) + body(facts, use)
+
+
+def body(facts: JsonMapping, use: str) -> str:
+    """The card in Markdown, without front matter.
+
+    Args:
+        facts: the content of card.json.
+        use: how to translate with the model, where `DIRECTORY` may stand for its files.
+    """
     pair = f"{facts['source']} → {facts['target']}"
     parameters = "unknown" if facts["parameters"] is None else f"{facts['parameters']:,}"
     scores = [f"- {name}: {value:.2f}" for name, value in facts["scores"].items()] or ["No scores were measured."]
     files = [f"{file_facts['sha256']}  {name}" for name, file_facts in facts["files"].items()]
     where = ["", "`DIRECTORY` is the directory of these files."] if "DIRECTORY" in use else []
     lines = [
-        *_front_matter(facts),
         f"# Translation {pair}, {facts['form']}",
         "",
         f"A {facts['role']} model by distilmt {facts['distilmt']}: {parameters} parameters, {facts['bytes']:,} bytes.",
@@ -166,9 +179,14 @@ def readme(facts: JsonMapping, use: str) -> str:
 
 
 def _front_matter(facts: JsonMapping) -> list[str]:
-    languages = [f"- {facts[side].replace('_', '-').split('-')[0]}" for side in ("source", "target")]
+    languages = [f"- {language}" for language in language_codes(facts)]
     library = f"library_name: {facts['library']}"
-    return ["---", "language:", *languages, "pipeline_tag: translation", library, "tags:", "- distilmt", "---", ""]
+    return ["---", "language:", *languages, "pipeline_tag: translation", library, "tags:", "- distilmt", "---", "", ""]
+
+
+def language_codes(facts: JsonMapping) -> list[str]:
+    """Source and target language without their regions (`pt_BR`: `pt`)."""
+    return [str(facts[side]).replace("_", "-").split("-")[0] for side in ("source", "target")]
 
 
 def _licenses(facts: JsonMapping) -> list[str]:

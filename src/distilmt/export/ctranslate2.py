@@ -26,9 +26,9 @@ from distilmt.utils.run_dir import atomic_directory
 TYPES: tuple[str, ...] = get_args(ComputeType)
 USE = """
 ```python
-from distilmt.inference.translator import Translator
+import distilmt
 
-print(Translator("DIRECTORY").translate(["Text to translate."]))
+print(distilmt.Translator("DIRECTORY").translate("Text to translate."))
 ```
 
 or `distilmt translate DIRECTORY < source.txt`.

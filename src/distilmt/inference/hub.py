@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from distilmt.utils.extras import install_command
 from distilmt.utils.untrusted import check_configuration
 
 PREFIX = "hf:"
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+"""`OWNER/NAME`."""
 _PACKABLE = ("model.bin", "config.json", "*.spm", "*_vocabulary.json", "*_vocabulary.txt", "vmap.txt", "bpe.codes")
 FILES = (
     *(MANIFEST, "card.json", "README.md"),

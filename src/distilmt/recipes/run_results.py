@@ -99,6 +99,30 @@ class Run:
 
         return Translator(self.directory, system)
 
+    def push_to_hub(
+        self, repo_id: str, system: str = "student-int8", *, private: bool = False, license: str | None = None
+    ) -> str:
+        """Publish an exported model with its card on the Hugging Face hub (needs the extra `hub` and a token).
+
+        The card's metadata has languages, license, teacher and the scores on the test set with sacreBLEU's signatures.
+        `Translator("hf:OWNER/NAME")` then translates with the model.
+
+        Args:
+            repo_id: `OWNER/NAME`; the repository is created if it does not exist.
+            system: which export; `compressed` is the result of `distilmt compress`.
+            private: whether a new repository is private.
+            license: license of the model; None: that of teacher and text (`export.licenses`), if both are the same.
+
+        Returns:
+            The address of the model's page.
+
+        Raises:
+            UserError: the run has no such export, or the hub refuses the upload or cannot be reached.
+        """
+        from distilmt.recipes.publish import publish
+
+        return publish(self.directory, repo_id, system, private, license)
+
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)

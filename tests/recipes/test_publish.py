@@ -56,7 +56,7 @@ def test_the_metadata_has_the_scores_with_their_signatures(export):
     assert index["name"] == "en-it-tiny" and len(index["results"][0]["metrics"]) == 2
 
 
-def test_the_card_says_how_to_translate_from_the_hub(export):
+def test_the_card_has_the_command_for_the_hub(export):
     text = published_card(export(), NAME, ABOUT)
     assert f"`distilmt translate hf:{NAME}`, DIRECTORY/*.xz" in text and "# Translation en → pt_BR" in text
     assert f"`distilmt translate {NAME}`" in published_card(export(library="transformers"), NAME, ABOUT)
@@ -79,8 +79,8 @@ def test_without_scores_there_is_no_index(export):
 )
 def test_no_license_is_invented(export, teacher, data, own, expected):
     facts = json.loads((export(replace(CARD, teacher_license=teacher, data_license=data)) / "card.json").read_text())
-    known = metadata(facts, NAME, replace(ABOUT, license=own)).to_dict()
-    assert {key: known[key] for key in known if key.startswith("license")} == expected
+    content = metadata(facts, NAME, replace(ABOUT, license=own)).to_dict()
+    assert {key: content[key] for key in content if key.startswith("license")} == expected
 
 
 def test_a_run_names_its_test_set_teacher_and_data(finished_run, tmp_path):

@@ -111,8 +111,11 @@ def metadata(facts: JsonMapping, repo_id: str, about: Publication) -> ModelCardD
     """
     from huggingface_hub import ModelCardData
 
+    license_id, license_name = _license(facts["licenses"], about.license)
     return ModelCardData(
         language=language_codes(facts),
+        license=license_id,
+        license_name=license_name,
         library_name=facts["library"],
         pipeline_tag="translation",
         tags=list(TAGS),
@@ -120,7 +123,6 @@ def metadata(facts: JsonMapping, repo_id: str, about: Publication) -> ModelCardD
         datasets=None if about.dataset is None else [about.dataset],
         model_name=repo_id.partition("/")[2],
         eval_results=_results(facts, about) or None,
-        **_license(facts["licenses"], about.license),
     )
 
 
@@ -145,16 +147,15 @@ def _results(facts: JsonMapping, about: Publication) -> list[EvalResult]:
     ]
 
 
-def _license(parts: Mapping[str, str | None], own: str | None) -> dict[str, str]:
-    """The keys `license` and, for those that the hub does not know, `license_name`.
+def _license(parts: Mapping[str, str | None], own: str | None) -> tuple[str, str | None]:
+    """The hub's id of the license, and a name for those that it does not know.
 
     Without a license of its own a model has the one of its teacher and text, if both have the same.
     """
     stated = {name for name in parts.values() if name}
     if own or (len(stated) == 1 and all(parts.values())):
         name = own or stated.pop()
-        known = name.lower() in _LICENSE_IDS
-        return {"license": name.lower()} if known else {"license": "other", "license_name": name}
+        return (name.lower(), None) if name.lower() in _LICENSE_IDS else ("other", name)
     if not stated:
-        return {"license": "unknown"}
-    return {"license": "other", "license_name": ", ".join(f"{part}: {name}" for part, name in parts.items() if name)}
+        return "unknown", None
+    return "other", ", ".join(f"{part}: {name}" for part, name in parts.items() if name)

@@ -61,14 +61,14 @@ LOCAL = re.compile(r"runs/|DIR")
 
 def quick() -> list[pages.Command]:
     """Commands that use a finished run, or print a text."""
-    found = {}
+    quoted = {}
     for command in pages.commands(pages.PAGES):
         words = command.words
         prints = len(words) == 1 or "--help" in words
         uses_run = words[1:2] in (("translate",), ("labels",)) and LOCAL.match(words[2 + (words[1] == "labels")])
         if words[0] == "distilmt" and (prints or uses_run) and "..." not in words:
-            found.setdefault(words, command)
-    return list(found.values())
+            quoted.setdefault(words, command)
+    return list(quoted.values())
 
 
 QUICK = quick()

@@ -187,3 +187,15 @@ def test_a_form_has_what_the_site_needs(name) -> None:
     fields = [entry for entry in form["body"] if entry["type"] != "markdown"]
     assert all(entry["attributes"]["label"] and re.fullmatch(r"[\w-]+", entry["id"]) for entry in fields)
     assert len({entry["id"] for entry in fields}) == len(fields)
+
+
+def test_the_image_is_built_from_the_wheel_and_has_no_torch() -> None:
+    stages = re.split(r"^FROM ", (ROOT / "packaging" / "Containerfile").read_text(encoding="utf-8"), flags=re.M)[1:]
+    build, image = stages
+    assert "python3 -m build --wheel" in build and "COPY --from=build /dist" in image
+    copied = re.search(r"^COPY (.*) /src/$", build, re.MULTILINE)[1].split()
+    assert all((ROOT / name).is_file() for name in copied)
+    assert {"pyproject.toml", PROJECT["project"]["readme"], *PROJECT["project"]["license-files"]} == set(copied)
+    extras = re.search(r"whl\)\[(.*)\]", image)[1].split(",")
+    assert set(extras) <= set(EXTRAS) and not CORE.union(*(EXTRAS[name] for name in extras)) & {"torch", "transformers"}
+    assert re.search(r"^USER \d+$", image, re.MULTILINE)

@@ -161,6 +161,17 @@ def test_python_of_documents(workplace, finished_run):
     assert document.startswith(b"# ") and document != FILES["guide.md"].encode()
 
 
+def test_imports_of_pages_exist():
+    """In one process, which has them all already."""
+    lines = set()
+    for page in pages.PAGES:
+        for block in pages.blocks(page, "python"):
+            lines |= {line for line in block.splitlines() if line.startswith(("from distilmt", "import distilmt"))}
+    assert len(lines) > 10
+    process = commands.Process(program="\n".join(sorted(lines))).completed()
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "written"), [("prune.md", "models/pair"), ("shortlist.md", "runs/NAME")])
 def test_python_of_smaller_models(page, written, workplace, finished_run):

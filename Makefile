@@ -36,11 +36,17 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal -m "not slow"
+# mypy uses one core, so lint runs beside the tests; what it writes is shown at the end, and either may fail the target.
+TESTED := set -u; lint=$$(mktemp); $(MAKE) --no-print-directory lint > "$$lint" 2>&1 & linting=$$!; \
+  trap 'kill $$linting 2>/dev/null; rm -f "$$lint"' EXIT; \
+  OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 
-test-all: lint
-	HYPOTHESIS_PROFILE=random OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
+test: $(VENV)/.installed-dev
+	@$(TESTED) -m "not slow"; tests=$$?; wait $$linting; linted=$$?; cat "$$lint"; exit $$((tests ? tests : linted))
+
+test-all: $(VENV)/.installed-dev
+	@export HYPOTHESIS_PROFILE=random; $(TESTED); tests=$$?; wait $$linting; linted=$$?; cat "$$lint"; \
+	  exit $$((tests ? tests : linted))
 
 # The lower bounds of pyproject.toml, in an environment of their own; torch and ray are left out (SECURITY.md).
 LOWEST := $(VENV)-lowest

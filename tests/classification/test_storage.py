@@ -1,7 +1,6 @@
 """What is saved comes back the same, the student alone, and nothing strange is opened."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +8,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from helpers.processes import Process
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
@@ -171,9 +171,8 @@ def test_a_boosted_student_opens_in_another_process(data, tmp_path):
         "import sys, numpy; from distilmt.classification import load; "
         "print(*load(sys.argv[1]).predict(numpy.load(sys.argv[2])))"
     )
-    command = [sys.executable, "-c", program, tmp_path / "saved", tmp_path / "x.npy"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.stdout.split() == student.predict(X_test).tolist(), done.stderr[-2000:]
+    done = Process(tmp_path / "saved", tmp_path / "x.npy", program=program).completed()
+    assert done.stdout.decode().split() == student.predict(X_test).tolist(), done.stderr[-2000:]
 
 
 def test_what_is_damaged_or_foreign_is_one_line(data, tmp_path):
@@ -215,9 +214,12 @@ class Lazy(ModuleType):
         return part(name)
 
 # Loaded before all that skops seeks, as transformers is: its image processors want torchvision.
+others = dict(sys.modules)
+sys.modules.clear()
 for module in (Lazy("alone"), ModuleType("alone.inner")):
     sys.modules[module.__name__] = module
 module.__getattr__ = part
+sys.modules.update(others)
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -237,5 +239,5 @@ assert sys.modules["alone.inner"] is module
 def test_loaded_modules_that_cannot_load_their_parts_do_no_harm(tmp_path, error):
     """skops seeks functions in all loaded modules, in the order of loading."""
     program = _LAZY.replace("ERROR", error)
-    done = subprocess.run([sys.executable, "-c", program, tmp_path / "saved"], capture_output=True, text=True)
+    done = Process(tmp_path / "saved", program=program).completed()
     assert done.returncode == 0, done.stderr[-2000:]

@@ -18,14 +18,20 @@ class Bad:
 Bad()
 while True: time.sleep(0.01)
 """,
-    "library": "ctypes.CDLL(None).sleep(60)",
+    # A lock that the thread itself holds: the call returns for no signal.
+    "library": """
+library, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+while True: library.pthread_mutex_lock(lock)
+""",
 }
 PROGRAM = """
 import ctypes, sys, time, types
 from distilmt import cli
+from distilmt.cli import interrupts
 from distilmt.cli.command import COMMANDS, Command, Entry
 def work(arguments, output):
     try:
+        interrupts.GRACE_SECONDS = 0.5
         print("begun", flush=True)
         exec(place)
     finally:
@@ -38,7 +44,7 @@ sys.exit(cli.main())
 """
 
 
-def stopped(place: str, number: int, again: int | None = None) -> tuple[int, str, str, float]:
+def stopped(place: str, number: int, again: int | None = None) -> tuple[int, str, str]:
     command = [sys.executable, "-c", PROGRAM, PLACES[place], "wait"]
     with subprocess.Popen(
         command,
@@ -50,8 +56,7 @@ def stopped(place: str, number: int, again: int | None = None) -> tuple[int, str
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout.readline() == "begun\n"
-        time.sleep(0.5)
-        begin = time.monotonic()
+        time.sleep(0.2)
         process.send_signal(number)
         if again:
             time.sleep(0.2)
@@ -60,26 +65,25 @@ def stopped(place: str, number: int, again: int | None = None) -> tuple[int, str
             out, err = process.communicate(timeout=50)
         finally:
             process.kill()
-        return process.returncode, out, err, time.monotonic() - begin
+        return process.returncode, out, err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("place", ["python", "callback"])
 def test_a_signal_unwinds_even_where_python_ignores_exceptions(place, number):
-    status, out, err, _ = stopped(place, number)
+    status, out, err = stopped(place, number)
     assert (status, out) == (128 + number, "cleaned\n")
     assert err == "\nInterrupted. Run the same command again to resume.\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_process_that_is_inside_a_library(number):
-    status, _, err, seconds = stopped("library", number)
+    status, _, err = stopped("library", number)
     assert (status, err) == (128 + number, "\nInterrupted. Run the same command again to resume.\n")
-    assert seconds < 40, "the library would have taken a minute"
 
 
 def test_a_second_signal_ends_it_at_once():
-    status, _, err, _ = stopped("callback", signal.SIGINT, signal.SIGINT)
+    status, _, err = stopped("callback", signal.SIGINT, signal.SIGINT)
     assert status == 130 and err.count("Interrupted") == 1
 
 

@@ -66,7 +66,7 @@ def test_all_numbers_of_all_commands_are_here():
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("share", [7, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("share", [11, pytest.param(1, marks=pytest.mark.slow)])
 def test_numbers_are_refused_in_one_line_or_taken(place, command, share):
     """Loading a run takes a quarter of a second: of its keys a share is tried quickly, each value with some of them."""
     load, before, names = COMMANDS[command]

@@ -71,21 +71,24 @@ def test_without_a_split_its_packages_are_training_text() -> None:
     assert {pair.line for pair in test} <= {pair.line for pair in splits.train}
 
 
+RECORDS = corpus(200)
+SPLITS = split_by_package(RECORDS, 40, 60)
+TRAIN, TEST = ({RECORDS[pair.line - 1].package for pair in part or ()} for part in (SPLITS.train, SPLITS.test))
+
+
 @settings(max_examples=20)
 @given(st.sets(st.integers(0, 199), min_size=20), st.integers(1, 100), st.integers(1, 100))
 def test_another_archive_moves_no_package_between_the_splits(packages: set[int], valid_size: int, size: int) -> None:
     """A model trained on one archive has seen no sentence that another archive tests, whatever the sizes."""
-    records = corpus(200)
-    other = [record for record in records if int(record.package[1:]) in packages]
+    other = [record for record in RECORDS if int(record.package[1:]) in packages]
 
-    def packages_of(rows: list[AlignedSentence], pairs: Iterable[Pair] | None) -> set[str]:
-        return {rows[pair.line - 1].package for pair in pairs or ()}
+    def packages_of(pairs: Iterable[Pair] | None) -> set[str]:
+        return {other[pair.line - 1].package for pair in pairs or ()}
 
-    one, two = split_by_package(records, 40, 60), split_by_package(other, valid_size, size)
-    train, other_train = packages_of(records, one.train), packages_of(other, two.train)
-    assert packages_of(records, one.test).isdisjoint(other_train)
-    assert packages_of(other, two.test).isdisjoint(train)
-    assert packages_of(other, two.valid).isdisjoint(train)
+    splits = split_by_package(other, valid_size, size)
+    assert TEST.isdisjoint(packages_of(splits.train))
+    assert packages_of(splits.test).isdisjoint(TRAIN)
+    assert packages_of(splits.valid).isdisjoint(TRAIN)
 
 
 def test_empty_corpus() -> None:

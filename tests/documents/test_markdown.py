@@ -276,11 +276,12 @@ BOMBS += [
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_work_grows_with_length_and_no_faster(bomb):
-    # Beyond the length at which a paragraph is cut.
-    count = 6_000 // len(bomb)
-    small, big = (calls(lambda n=n: translate_markdown(bomb * n, same)) for n in (count, 2 * count))
-    assert big < 2.8 * small + 2000
-    assert translate_markdown(bomb * count, same) == bomb * count
+    """Half as much again costs half as much again; both are longer than the length at which a paragraph is cut."""
+    texts = [bomb * (length // len(bomb)) for length in (5_200, 7_800)]
+    translations: list[str] = []
+    small, big = (calls(lambda text=text: translations.append(translate_markdown(text, same))) for text in texts)
+    assert big < 1.9 * small + 2000
+    assert translations == texts
 
 
 @settings(max_examples=60, deadline=None)

@@ -55,7 +55,7 @@ def difference(result: torch.Tensor, expected: torch.Tensor) -> float:
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_values_and_gradients_are_those_of_the_definition(dtype, smoothing):
-    for config, chunk in itertools.product(CONFIGS, (1, 10, 36, 37, 1000)):
+    for config, chunk in itertools.product(CONFIGS, (1, 10, 36, 37, 1000) if dtype == torch.float64 else (10, 1000)):
         (hidden, weight, bias), targets = case(dtype)
         settings = LossSettings(config, smoothing)
         loss, _ = chunked_loss(hidden, weight, bias, targets, settings, chunk)

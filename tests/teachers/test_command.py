@@ -151,7 +151,7 @@ def test_a_script_without_a_first_line_is_reported(tmp_path):
         teacher(str(script)).translate(["a"])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.sampled_from([0, 2]).flatmap(lambda odd: st.lists(st.sampled_from([1, odd]), min_size=1, max_size=12)))
 def test_each_text_has_its_own_translation_or_none(counts):
     code = "import sys\nfor line in sys.stdin: print((line.upper()) * int(line[0]), end='')"

@@ -1,5 +1,6 @@
 """A language model behind OpenAI's API: what it is asked, what goes wrong, what it costs."""
 
+import email.utils
 import json
 from dataclasses import asdict
 
@@ -153,13 +154,14 @@ def test_the_key_is_sent_and_written_nowhere(server, tmp_path, monkeypatch):
     assert all(b"s3cret" not in file.read_bytes() for file in tmp_path.iterdir())
 
 
-def test_no_more_requests_a_minute_than_allowed(server):
-    import time
-
+def test_no_more_requests_a_minute_than_allowed(server, monkeypatch):
+    """At a moment at which the clock stands, the fifth request must wait for four tenths of a second."""
+    waits = []
+    monkeypatch.setattr("threading.Event.wait", lambda self, timeout=None: waits.append(timeout) and False)
+    monkeypatch.setattr(endpoint.time, "monotonic", lambda: 0.0)
     server.response = upper
-    begin = time.monotonic()
-    teacher(server, requests_per_minute=600, max_concurrency=8).translate(list("abcde"))
-    assert time.monotonic() - begin >= 0.4
+    assert teacher(server, requests_per_minute=600, max_concurrency=1).translate(list("abcde")) == list("ABCDE")
+    assert [wait for wait in waits if wait is not None] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
 
 
 def test_a_configuration_must_make_sense():
@@ -329,10 +331,8 @@ def test_retry_after_in_all_its_forms(value, least, most, monkeypatch):
 
 
 def test_retry_after_may_be_a_date(monkeypatch):
-    import email.utils
-    import time
-
-    assert 50 < endpoint.retry_after_seconds(email.utils.formatdate(time.time() + 60, usegmt=True)) <= 60
+    monkeypatch.setattr(endpoint.time, "time", lambda: 1_800_000_000.0)
+    assert endpoint.retry_after_seconds(email.utils.formatdate(1_800_000_060, usegmt=True)) == 60
 
 
 @settings(max_examples=200, deadline=None)

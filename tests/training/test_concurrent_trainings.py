@@ -111,12 +111,11 @@ def test_goes_on_with_another_number_of_processes(tmp_path, straight, before, af
 
 @pytest.mark.slow
 def test_nobody_waits_for_the_dead(tmp_path, straight):
-    """A helper is killed: the leader, which is told nothing by anybody, ends too, and says what to do."""
+    """A helper is killed: the leader, which gets no message, ends too, and its error names the remedy."""
     config, run = road(tmp_path), tmp_path / "run"
     running = launched("train-student", config)
-    begin, pids = time.monotonic(), killed_at(running, run, 25, 1)
+    pids = killed_at(running, run, 25, 1)
     ended(running, 1)
-    assert time.monotonic() - begin < 90
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
     # torchrun can also start them all again, which then go on.
     stood = update(run)

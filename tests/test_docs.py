@@ -1,4 +1,4 @@
-"""What the documentation says must be so: commands, flags, targets, links, keys, configurations."""
+"""What the documentation states must be so: commands, flags, targets, links, keys, configurations."""
 
 from __future__ import annotations
 

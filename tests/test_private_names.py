@@ -12,7 +12,7 @@ TESTS = Path(__file__).parent
 EXCEPTIONS = {
     # A forked child ends without taking down the modules that its parent imported.
     "helpers/fork_server.py": {"_shutdown", "_run_exitfuncs", "_exit"},
-    # torch does not tell in another way which hooks a module has.
+    # torch has no public list of the hooks of a module.
     "compression/test_importance.py": {"_forward_pre_hooks"},
 }
 # Named tuples' own functions are public.

@@ -21,7 +21,7 @@ def data():
 
 @pytest.fixture(scope="session")
 def texts():
-    """Texts that say their colour, and the colours."""
+    """Texts that hold the name of a color, and the colors."""
     random = np.random.default_rng(1)
     sample = [random.choice(WORDS[3:], size=6) for _ in range(240)]
     colours = random.choice(WORDS[:3], size=240)

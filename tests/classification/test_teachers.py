@@ -1,4 +1,4 @@
-"""Every kind of teacher says what it says by itself, in the order of its classes."""
+"""Every kind of teacher predicts what it predicts by itself, in the order of its classes."""
 
 import json
 
@@ -139,7 +139,7 @@ def test_what_is_fitted_stays_and_what_is_not_is_cloned(data):
 
 def test_crossfitting_requests_clones_that_did_not_see_the_row(data):
     X, y, *_ = data
-    # Of the row itself, the nearest neighbour always says its label; of the others it does not.
+    # Of the row itself, the nearest neighbour always has its label; of the others it does not.
     teacher = KNeighborsClassifier(1).fit(X, y)
     assert (probabilities(teacher, X)[0].argmax(1) == np.unique(y, return_inverse=True)[1]).all()
     result, classes = crossfitted(teacher, X, y, KFold(3))

@@ -145,7 +145,7 @@ def test_labels_check(capsys, finished_run, tmp_path):
 
 
 def test_labels_of_another_tokenizer_are_refused(capsys, finished_run, tmp_path):
-    """Put there by hand: the steps' own records cannot tell, the store can."""
+    """Put there by hand: the steps' own records do not show it, the store does."""
     run = tmp_path / "run"
     shutil.copytree(finished_run, run)
     manifest = json.loads((run / "labels" / "manifest.json").read_text())

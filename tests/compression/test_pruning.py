@@ -77,7 +77,7 @@ def test_layers_that_are_none_are_refused(deep, keep):
 
 
 @pytest.mark.parametrize("activation", ["relu", "swish"])
-def test_units_that_state_nothing_are_not_missed(deep, measured, activation):
+def test_units_without_output_are_not_missed(deep, measured, activation):
     from transformers.activations import ACT2FN
 
     deep.network.config.activation_function = activation

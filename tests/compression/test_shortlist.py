@@ -49,7 +49,7 @@ def tokenizer(request, shared_tokenizer, split_tokenizer):
 
 @pytest.fixture
 def model(tmp_path, tokenizer):
-    """Random weights: they say anything, so that a restriction is seen."""
+    """Random weights: they generate any token, so that a restriction is seen."""
     student = new_network(toy.MICRO, tokenizer, 0.0, 4).eval()
     for parameter in student.parameters():
         if parameter.requires_grad:
@@ -171,7 +171,7 @@ def test_it_is_written_whole_or_not_at_all(built, model, monkeypatch):
     assert "coverage" not in json.loads((model / "distilmt.json").read_text())["shortlist"]
 
 
-def test_the_file_states_what_the_shortlist_states(built, model):
+def test_the_file_holds_the_shortlist(built, model):
     built.write(model)
     lines = [line.split("\t") for line in (model / "vmap.txt").read_text(encoding="utf-8").split("\n")[:-1]]
     assert {source: result.split(" ") for source, result in lines} == {"": built.always} | built.by_piece

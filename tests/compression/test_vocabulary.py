@@ -187,7 +187,7 @@ def test_bpe_keeps_what_pieces_are_created_of(bpe):
 
 
 def model_of(tokenizer, seed=3):
-    """Random weights with a bias on the logits, far enough apart for answers to differ."""
+    """Random weights with a bias on the logits, far enough apart for translations to differ."""
     model = new_model(toy.MICRO, tokenizer, 0.0, seed).eval()
     for p in model.parameters():
         if p.requires_grad:

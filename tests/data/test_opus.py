@@ -20,7 +20,7 @@ LINES = 40
 
 
 class Opus:
-    """A server that answers as the API of OPUS does, and gives out archives as its storage does."""
+    """A server that responds as the API of OPUS does, and serves archives as its storage does."""
 
     def __init__(self) -> None:
         self.archive, self.requests, self.cut, self.cut_response = archive(), list[str](), 0, 0

@@ -1,4 +1,4 @@
-"""Every format: what is not text is the same before and after, whatever a model says; bad files are refused."""
+"""Every format: what is not text is the same before and after, whatever a model translates; bad files are refused."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def part(data, name="word/document.xml"):
 
 
 def asking(data):
-    """What the model is given, and the document with every answer in capitals."""
+    """What the model is given, and the document with every translation in capitals."""
     given_texts = []
 
     def shout(texts):

@@ -1,4 +1,4 @@
-"""Tags whose place is not found are put by attention; and whatever attention says, no mark is lost."""
+"""Tags whose place is not found are put by attention; and whatever attention is, no mark is lost."""
 
 import random
 import re
@@ -20,7 +20,7 @@ def words_of(text):
 
 
 def translate(texts):
-    """Sentences in German order; parts by themselves are said in other words, so that they are not found."""
+    """Sentences in German order; parts by themselves are translated by other words, so that they are not found."""
     instance = []
     for text in texts:
         words = [word for _, word in words_of(text)]
@@ -103,7 +103,7 @@ PIECES = [
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join), st.integers(0, 2**32))
-def test_marks_stay_whatever_attention_states(page, seed):
+def test_marks_stay_whatever_attention_is(page, seed):
     draw = random.Random(seed)
 
     def anything(texts):

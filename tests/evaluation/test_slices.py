@@ -30,7 +30,7 @@ def test_quality_by_length():
 
 def test_quality_by_frequency_by_hand():
     recognized = Counter(often=200, seldom=3)
-    # `often` is said twice and stands there once; `seldom` is missed; `never` is right.
+    # `often` is translated twice and stands there once; `seldom` is missed; `never` is right.
     result = slices.f1_by_frequency(["often often never"], ["often seldom never"], recognized, "en")
     assert result == [100, 0, None, None, pytest.approx(200 / 3)]
     assert slices.frequency_names() == ["0", "1–4", "5–19", "20–99", "100+"]

@@ -88,7 +88,7 @@ def test_models_take_turns_and_medians_are_taken(monkeypatch):
     assert result["teacher"].sentences_per_second == {"batch_1": 2.0, "batch_64": 4.0}
     assert result["student"].latency_ms["p50"] == pytest.approx(50.0)
     assert result["student"].rounds == 3
-    # The machine told the student's energy in no round, the teacher's in two of three, which is not enough.
+    # The machine measured the student's energy in no round, the teacher's in two of three, which is not enough.
     assert result["student"].joules is None and result["teacher"].joules is None
     assert speed.median_speed([run(2.0), run(4.0), run(1.0)]).joules == {"batch_1": 0.5, "batch_64": 0.25}
 

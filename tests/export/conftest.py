@@ -35,7 +35,7 @@ def opus_tokenizer(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def diverse_model():
-    """Makes models of random weights whose answers are far apart and hold no bytes, which programs join differently."""
+    """Makes random models with probabilities far apart and no byte tokens: programs join these differently."""
     from helpers import toy
     from helpers.marian import new_network
 

@@ -18,7 +18,7 @@ def sentences(tokenizer, count=60):
 
 
 def peaked(tokenizer, seed=4):
-    """Random weights whose answers are far apart: a tie is decided by rounding, in either program."""
+    """Random weights whose probabilities are far apart: a tie is decided by rounding, in either program."""
     model = new_network(toy.MICRO, tokenizer, 0.0, seed).eval()
     for parameter in model.parameters():
         if parameter.requires_grad:

@@ -75,7 +75,7 @@ def test_a_package_of_argos_zipped_or_not(trained_model, shared_tokenizer, tmp_p
     for number, path in enumerate((package, next((tmp_path / "unzipped").iterdir()))):
         export_foreign(facts(path), tmp_path / f"teacher-{number}", "float32", "en", "it")
         output = Translator(tmp_path / f"teacher-{number}").translate(TEXTS, beam_size=1)
-        # Argos' models are given no </s>: the export puts it into the model, and both say the same.
+        # Argos' models are given no </s>: the export puts it into the model, and both translations are equal.
         assert output == Translator(tmp_path / "ours").translate(TEXTS, beam_size=1)
 
 

@@ -77,7 +77,7 @@ def test_special_names_in_a_text_are_text(directories, name, text):
 @pytest.mark.parametrize("multiple", [8, 64])
 @pytest.mark.parametrize("name", ["t5", "bart"])
 def test_padded_embeddings_of_transformers(tmp_path, name, multiple):
-    """Rows that fill the embedding up to a multiple change no translation, and are in none if they are said."""
+    """Rows that fill the embedding up to a multiple change no translation, and are in none if they are generated."""
     model, tokenizer = MAKERS[name](tmp_path / "plain")
     export_huggingface_teacher(str(tmp_path / "plain"), tmp_path / "a", "float32", "en", "it")
     model.resize_token_embeddings(len(tokenizer) + 1, pad_to_multiple_of=multiple, mean_resizing=False)
@@ -135,7 +135,7 @@ def translated(model, tokenizer, directory):
 
 @pytest.mark.parametrize("positions", [16, 64])
 def test_a_model_of_few_positions_is_given_no_more(tmp_path, shared_tokenizer, diverse_model, positions):
-    """No file of a CTranslate2 directory says how many it has; what is longer is translated in parts."""
+    """No file of a CTranslate2 directory states its number of positions; what is longer is translated in parts."""
     shape = replace(toy.MICRO, max_positions=positions)
     export(diverse_model(shared_tokenizer, shape), shared_tokenizer, tmp_path / "given", "float32")
     (tmp_path / "given" / "distilmt.json").unlink()

@@ -20,7 +20,7 @@ def test_transformers_translates_with_it(tmp_path, trained_model, exported_model
     batch = tokenizer(TEXTS[:-1], return_tensors="pt", padding=True)
     ours = shared_tokenizer.source.encode(TEXTS[:-1])
     assert [ids[mask == 1].tolist() for ids, mask in zip(*batch.values(), strict=True)] == ours
-    result = tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True)  # as its card says
+    result = tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True)  # as in its card
     beams = Translator(exported_model).translate(TEXTS[:-1], beam_size=4)
     assert sum(a == b for a, b in zip(result, beams, strict=True)) >= 0.95 * len(result)
     assert tokenizer.model_max_length == 64 == len(tokenizer("ban " * 200, truncation=True).input_ids)

@@ -106,7 +106,7 @@ def with_marians_positions(model):
 
 
 @pytest.mark.slow
-def test_marian_states_what_transformers_states(tmp_path, pymarian, trained_model, shared_tokenizer, card):
+def test_marian_translates_as_transformers_does(tmp_path, pymarian, trained_model, shared_tokenizer, card):
     """But for the positions, of which Marian computes its own: that is why its translations differ now and then."""
     export_marian(load_marian(trained_model), shared_tokenizer, tmp_path / "marian", card)
     texts = [*toy.pairs(60, seed=99)[0], "Zürich 12 (a)"]

@@ -51,14 +51,14 @@ def test_the_graphs_are_the_model(tokenizer):
 
 
 def test_more_words_than_positions_are_no_error(onnx_export):
-    """transformers.js asks for 256 words whatever the model's positions are, here 64; and texts may be long."""
+    """transformers.js generates up to 256 tokens whatever the model's positions are, here 64; and texts may be long."""
     model = OnnxModel(onnx_export, "")
     model.config["max_position_embeddings"] = 100
     model.config["eos_token_id"] = -1  # never ends
     assert model.generate(*(np.ones((2, 90), np.int64),) * 2).shape == (2, 99)
 
 
-def test_onnx_runtime_states_what_transformers_states(onnx_export, exported_model):
+def test_onnx_runtime_translates_as_transformers_does(onnx_export, exported_model):
     """CTranslate2's greedy translation is tested equal to transformers' elsewhere."""
     assert by_onnxruntime(onnx_export, TEXTS) == Translator(exported_model).translate(TEXTS, beam_size=1)
 

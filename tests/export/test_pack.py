@@ -1,4 +1,4 @@
-"""Packed exports say what unpacked ones say, and become ordinary ones again."""
+"""Packed exports translate as unpacked ones do, and become ordinary ones again."""
 
 import json
 import lzma

@@ -54,7 +54,7 @@ def by_transformers_js(project, export, texts, dtype, kind="shared"):
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "q8"])
-def test_it_states_what_onnx_runtime_states(tmp_path, node_project, trained_model, shared_tokenizer, card, dtype):
+def test_it_translates_as_onnx_runtime_does(tmp_path, node_project, trained_model, shared_tokenizer, card, dtype):
     export_onnx(load_marian(trained_model), shared_tokenizer, tmp_path / "student-onnx", card)
     texts = [*toy.pairs(40, seed=99)[0], "Zürich 12 (a)", "ban " * 12, "ba </s> ri", "<pad> ban <unk>", "<0x41> ban"]
     ours = by_onnxruntime(tmp_path / "student-onnx", texts, quantized=dtype == "q8")
@@ -63,7 +63,7 @@ def test_it_states_what_onnx_runtime_states(tmp_path, node_project, trained_mode
 
 
 def _alike(reference, ours):
-    """The same words. What does not end is cut elsewhere: transformers.js's pipeline asks for 256 words at most."""
+    """The same words. What does not end is cut elsewhere: transformers.js's pipeline generates 256 tokens at most."""
     shorter = min(len(reference), len(ours))
     return shorter > 0 and reference[:shorter] == ours[:shorter]
 

@@ -88,7 +88,7 @@ def runtime(tmp_path_factory):
 
 
 def typed(page, text):
-    """What the page says of a text, once it has said all of it."""
+    """The page's translation of a text, when it is complete."""
     page.locator("#text").fill(text)
     output = page.locator("#said")
     page.wait_for_timeout(200)  # longer than the page waits for another key
@@ -97,7 +97,7 @@ def typed(page, text):
 
 
 def by_the_same_graphs(directory, texts):
-    """What ONNX Runtime says outside a browser, of a float32 export whose weights are made int8."""
+    """What ONNX Runtime translates outside a browser, of a float32 export whose weights are made int8."""
     for name in ("encoder_model", "decoder_model_merged"):
         path = directory / "onnx" / f"{name}.onnx"
         before = path.stat().st_size

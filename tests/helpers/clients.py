@@ -11,7 +11,7 @@ from distilmt.serving.server import build
 
 
 class Client:
-    """Asks an app in this process."""
+    """Sends requests to an app in this process."""
 
     def __init__(self, *models, **settings):
         self.app = build(ServeConfig([str(model) for model in models], threads=1, **settings))

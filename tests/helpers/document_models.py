@@ -22,7 +22,7 @@ def backwards(texts: list[str]) -> list[str]:
 
 
 def nothing(texts: list[str]) -> list[str]:
-    """Says nothing."""
+    """Gives empty translations."""
     return ["" for _ in texts]
 
 

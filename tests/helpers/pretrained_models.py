@@ -41,7 +41,7 @@ def fast_tokenizer(specials, template):
 
 
 def spread(model):
-    """Random weights that say different things of different sentences."""
+    """Random weights whose translations differ between sentences."""
     torch.manual_seed(7)
     for name, parameter in model.named_parameters():
         if parameter.dim() > 1 and "shared" not in name and "position" not in name:
@@ -97,7 +97,7 @@ def m2m100(directory):
     torch.manual_seed(1)
     config = M2M100Config(vocab_size=max(tokenizer.lang_code_to_id.values()) + 1 + 8, **SIZES)
     model = spread(M2M100ForConditionalGeneration(config))
-    # It would say names of languages, which transformers writes out and readers should not see.
+    # It would generate language tokens, which transformers writes out and readers should not see.
     model.get_input_embeddings().weight.data[len(vocabulary) :] = 0
     return save(directory, model, tokenizer)
 
@@ -142,7 +142,7 @@ def mbart50(directory):
 
 
 def madlad(directory):
-    """T5 1.1 with gated units, whose first token says which language is wanted."""
+    """T5 1.1 with gated units, whose first token is that of the target language."""
     from transformers import T5Config, T5ForConditionalGeneration
 
     tokenizer = fast_tokenizer(["<pad>", "</s>", "<unk>", "<2it>", "<2de>"], "$A </s>")

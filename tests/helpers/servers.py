@@ -39,7 +39,7 @@ def distilmt_server(*arguments: object):
 
 
 class ScriptedServer:
-    """Gives `answer(path, body)` for every request: a status and JSON, and sometimes headers."""
+    """Responds with `response(path, body)` to every request: a status and JSON, and sometimes headers."""
 
     def __init__(self):
         outer, self.requests, self.lock, self.headers = self, [], threading.Lock(), []

@@ -69,7 +69,7 @@ def test_a_cut_file_is_named(copy, name):
 
 
 def test_flipped_heads_give_a_line_or_pass(copy):
-    """The first bytes of a model say how much is to be read; of many flips none ends this process."""
+    """The first bytes of a model state how much is to be read; of many flips none ends this process."""
     data, chance = (copy / "model.bin").read_bytes(), random.Random(1)
     message = 0
     for place in [*chance.sample(range(200), 5), 0, 4]:

@@ -1,4 +1,4 @@
-"""Damaged shards cost themselves, and dropped hypotheses are told."""
+"""Damaged shards cost themselves, and dropped hypotheses are reported."""
 
 import shutil
 

@@ -73,7 +73,7 @@ def test_a_store_becomes_a_training_set(tmp_path, shared_tokenizer, hypotheses, 
 
 @pytest.mark.parametrize("scored", ["both", "hypothesis", "reference"])
 def test_every_kind_of_store_can_be_trained_on(tmp_path, shared_tokenizer, hypotheses, scored):
-    """Where the teacher was asked of one kind of target only, the other has words all the same: its own."""
+    """Where the teacher scored one kind of target only, the other has tokens all the same: its own."""
     from distilmt.models.architectures import new_model
     from distilmt.training.train_step import Stepper
 

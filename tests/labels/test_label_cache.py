@@ -1,4 +1,4 @@
-"""What a teacher said once is not asked again, and nothing else is taken for it."""
+"""What a teacher translated once is not requested again, and nothing else is taken for it."""
 
 from dataclasses import replace
 

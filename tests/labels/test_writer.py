@@ -167,7 +167,7 @@ def test_a_teacher_with_other_pieces_gives_no_words(tmp_path, trained_model, exp
     assert not (tmp_path / "labels").exists()
     label(sentences(12), job(tmp_path / "teacher", replace(CONFIG, top_k=0)), tmp_path / "labels")
     LabelStore(tmp_path / "labels").check()
-    # Its own tokenizer says the same pieces here, so its words are ours.
+    # Its own tokenizer has the same pieces here, so its tokens are ours.
     output = [row["hypotheses"][0]["text"] for row in rows(tmp_path / "labels")]
     assert output == Translator(exported_model).translate(sentences(12)["source"].to_pylist(), 3)
 

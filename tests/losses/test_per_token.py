@@ -1,4 +1,4 @@
-"""What positions are told, method by method, on rows small enough to be worked out."""
+"""The loss of single positions, method by method, on rows small enough to be worked out."""
 
 import math
 

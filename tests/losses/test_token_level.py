@@ -37,7 +37,7 @@ def test_softening_by_hand():
 
 
 def test_temperature_is_squared():
-    # An even student stays even when softened: T² · log 4 whatever the teacher says.
+    # An even student stays even when softened: T² · log 4 whatever the teacher's distribution.
     assert cross_entropy_soft(EVEN, HALF, 3.0).item() == pytest.approx(9 * math.log(4))
 
 

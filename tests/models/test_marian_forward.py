@@ -25,7 +25,7 @@ def batch_of(tokenizer, seed=0, lengths=((5, 7), (1, 1), (9, 3), (12, 12))):
 
 
 def marian(model, batch, part=None):
-    """What transformers' own forward pass says at the target's words: last states, or logits of the whole model."""
+    """What transformers' own forward pass gives at the target's tokens: last states, or logits of the whole model."""
     inputs = batches.padded(batch, model.special_ids.pad)
     counts = inputs.pop("target_mask").bool()
     network = model.network
@@ -146,7 +146,7 @@ def test_states_equal_marians(tokenizer):
 
 
 @torch.no_grad()
-def test_attention_is_what_marian_states(shared_tokenizer):
+def test_attention_is_that_of_marian(shared_tokenizer):
     model, batch = model_of(shared_tokenizer).eval(), batch_of(shared_tokenizer)
     model.network.set_attn_implementation("eager")
     inputs = batches.padded(batch, shared_tokenizer.pad)

@@ -81,7 +81,7 @@ def changed(config: RunConfig, name: str) -> RunConfig:
 
 
 def expected(config: RunConfig, name: str) -> set[str]:
-    """Steps that metadata says are redone, and those that read them."""
+    """Steps that are redone according to metadata, and those that read them."""
     values, key = flat(changed(config, name)), KEYS[name]
     direct = set(key.steps & set(RUN_STEPS)) if key.matters(values) and not key.resumed else set()
     if name in _UNREAD:
@@ -130,7 +130,7 @@ def run(finished_run, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Step, "work", instant)
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    # Not this test's: some of these values are refused, and no run is asked for here.
+    # Not this test's: some of these values are refused, and no run is started here.
     monkeypatch.setattr("distilmt.pipeline.preflight.check", lambda config, exporting: None)
     return config, redone
 

@@ -107,7 +107,7 @@ def test_a_step_killed_before_its_record_is_done_again(finished_run, tmp_path, s
 
 
 def test_a_step_without_any_record_is_refused_and_left(finished_run, tmp_path):
-    """Nothing says that distilmt wrote it: it may be the user's own."""
+    """Nothing shows that distilmt wrote it: it may be the user's own."""
     config = copied(finished_run, tmp_path, "student")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     with pytest.raises(UserError, match="student contains files that distilmt did not write"):

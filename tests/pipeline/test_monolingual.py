@@ -40,7 +40,7 @@ def test_the_teacher_gives_the_references(run):
     assert pq.read_table(run / "corpus" / "test.parquet")["target"].null_count == 25
 
 
-def test_the_student_learns_from_all_that_it_states(run):
+def test_the_student_learns_from_all_its_translations(run):
     store = LabelStore(run / "labels")
     store.check()
     assert store.rows == read_step(run / "corpus").result["train"] == 255

@@ -153,20 +153,20 @@ def test_more_forms_of_a_finished_student(finished_run, tmp_path):
     assert agreement["sentences"] == 20
     different = {name: process.get("different") for name, process in agreement["exports"].items()}
     assert different["student-huggingface"] == different["student-onnx"] == 0
-    assert different["student-marian"] is different["student.argosmodel"] is None  # not run here, and said so
+    assert different["student-marian"] is different["student.argosmodel"] is None  # not run here, as the file states
     assert {"student-int8", "student-onnx-int8"} <= set(different)
     assert "of 20 greedy translations differ from transformers'" in process.stderr.decode() + process.stdout.decode()
 
 
 def test_until(finished_run, tmp_path):
-    """Commands on the way stop where they say, and go on from there."""
+    """Each command stops after its step, and the next one resumes there."""
     config = finished_run.parent / "run.yaml"
     for command, last in (("prepare", "corpus"), ("label", "labels")):
         process = commands.distilmt(command, config, "--run_dir", tmp_path / "run", "--quiet")
         assert process.returncode == 0, process.stderr.decode()[-2000:]
         there = [name for name in RUN_STEPS if (tmp_path / "run" / name / "step.json").exists()]
         assert there == list(RUN_STEPS[: RUN_STEPS.index(last) + 1])
-    # The same seed makes the same corpus, pieces, teacher and labels, whenever it is asked to.
+    # The same seed makes the same corpus, pieces, teacher and labels, in whichever command.
     for name in ("corpus/train.parquet", "tokenizer/vocab.json", "teacher/model.safetensors"):
         assert (tmp_path / "run" / name).read_bytes() == (finished_run / name).read_bytes()
     shards = [
@@ -223,11 +223,11 @@ def stranger(tmp_path):
 
 
 def test_any_other_teacher_from_outside(tmp_path, stranger):
-    """It is asked for translations only; asking it for words is refused before anything is trained."""
+    """It gives translations only; token probabilities are refused before anything is trained."""
     words = {
         "teacher": {"path": str(stranger)},
         "student": {"baseline": False},
-        "corpus": {"valid_size": 8, "test_size": 8},  # random weights speak long, which edit rates are slow on
+        "corpus": {"valid_size": 8, "test_size": 8},  # random weights write long texts, for which edit rates are slow
     }
     config = toy.write_config(tmp_path / "words.yaml", toy.run_config(tmp_path, 150, **words))
     message = commands.error_line(commands.distilmt("run", config, "--quiet"))
@@ -276,7 +276,7 @@ def test_a_student_teaches_the_next(finished_run, tmp_path):
 
 
 def test_an_ensemble_of_two(finished_run, tmp_path):
-    """Another seed's teacher is asked as well; the labels are made again, the teacher is not."""
+    """Another seed's teacher labels as well; the labels are made again, the teacher is not."""
     run, other = tmp_path / "run", tmp_path / "other"
     shutil.copytree(finished_run, run)
     config = finished_run.parent / "run.yaml"

@@ -26,7 +26,7 @@ def test_rates_are_recovered_from_their_seconds():
     rates = calibration.fit_kind(observations(8), "training")
     assert rates["layer FLOPs"] == pytest.approx(5e-12, rel=1e-6)
     assert rates["updates"] == pytest.approx(0.004, rel=1e-6)
-    # Pairs are always as many here: they cannot be told from starts, together they make the rest.
+    # Pairs are always as many here: they cannot be separated from starts, together they make the rest.
     assert rates["starts"] + 50 * rates["pairs"] == pytest.approx(3.0, rel=1e-6)
 
 

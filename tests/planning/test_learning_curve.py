@@ -55,7 +55,7 @@ def test_a_curve_that_flattens_for_want_of_updates_is_predicted():
     assert plain.scores(TOTAL)[0] > truth(TOTAL) + 0.5
 
 
-def test_bounds_hold_as_often_as_they_state():
+def test_bounds_hold_as_often_as_they_should():
     random, held, widths = np.random.default_rng(3), [], []
     for number in range(120):
         truth = law(random.uniform(25, 60), random.uniform(80, 300), random.uniform(0.25, 0.6))
@@ -101,7 +101,7 @@ def test_more_text_never_hurts_and_doubling_brings_less_and_less(scores, step, w
     gains = np.diff(values, axis=0)
     assert np.isfinite(values).all()
     assert (gains >= -1e-6).all() and (np.diff(gains, axis=0) <= 1e-6).all()
-    # What is enough is where doubling brings just what was asked.
+    # What is enough is where doubling brings just the demanded gain.
     enough = result.sufficient_size(worth)[0]
     if 1 < enough < min(1e12, views / 2):
         assert result.gains(enough, 2 * enough)[0] == pytest.approx(worth, rel=1e-2, abs=1e-6)

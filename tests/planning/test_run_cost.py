@@ -106,7 +106,7 @@ def test_a_finished_run_is_measured_and_its_rates_predict_it(config, text):
     assert {o.kind for o in seen} == {"training", "validation", "labeling"} and len(memory) == 4
     rates = fit_rates(seen, memory, "the toy run")
     guess = by_name(predict.predicted_costs(config, text, rates))
-    real = rows["labels"]["seconds"]  # the one labelling: its pace is known exactly, but for what was said
+    real = rows["labels"]["seconds"]  # the one labelling: its pace is known exactly, but for the rounding of the record
     assert 0.1 * real < guess["labels"]["seconds"] < 10 * real
     grown = predict.growth(config, text, rates)
     assert grown["corpus"]["labels"] == pytest.approx(2, rel=0.1)

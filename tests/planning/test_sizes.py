@@ -64,7 +64,7 @@ def test_memory_grows_with_parameters_and_batches():
 
 
 def test_a_random_label_store_is_no_bigger_than_predicted():
-    """Ids and log-probabilities hardly shrink: what zstd leaves of them is what is told, within a tenth."""
+    """Ids and log-probabilities hardly shrink: their predicted size after zstd is right within a tenth."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""`distilmt compress`: the search on a toy run, how it goes on, what it tells and what it refuses."""
+"""`distilmt compress`: the search on a toy run, how it resumes, what it reports and what it refuses."""
 
 import json
 import lzma
@@ -11,25 +11,9 @@ from distilmt.inference.translator import Translator
 from distilmt.utils.run_dir import read_step
 
 # Few models, all with 4 bits and greedy search: for what does not depend on the number of candidates.
-FEW = "--vocab_min_count 200 --recovery-steps 4 --qat_steps 3 --rounds 0 --bits 4 --beam_sizes 1".split()
-FLAGS = (
-    "--vocab_min_count",
-    "200",
-    "--recovery-steps",
-    "4",
-    "--qat_steps",
-    "3",
-    "--rounds",
-    "1",
-    "--bits",
-    "8",
-    "4",
-    "--beam_sizes",
-    "2",
-    "1",
-    "--relative_to",
-    "student",
-)
+FEW = ["--vocab_min_count=200", "--recovery-steps=4", "--qat_steps=3", "--rounds=0", "--bits=4", "--beam_sizes=1"]
+MANY = ["--vocab_min_count=200", "--recovery-steps=4", "--qat_steps=3", "--rounds=1", "--relative_to=student"]
+FLAGS = [*MANY, "--bits", "8", "4", "--beam_sizes", "2", "1"]
 
 
 @pytest.fixture(scope="module")

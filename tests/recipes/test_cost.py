@@ -39,7 +39,7 @@ def test_before_a_run_it_counts_and_states_what_seconds_need(capsys, tmp_path):
     assert rows["teacher"]["parameters"] > rows["student"]["parameters"] > 1000
     assert rows["teacher"]["seconds"] is None and result["rates"] is None and result["measured"] == []
     assert any("--calibrate" in note and "--calibration_run" in note for note in result["notes"])
-    assert not (tmp_path / "run").exists()  # asking makes nothing
+    assert not (tmp_path / "run").exists()  # a prediction creates nothing
     wide = json.loads(message(capsys, config, "--json", "--student.model.ffn_dim", "320"))["predicted"]
     assert (
         wide[2]["parameters"] > rows["student"]["parameters"] and wide[0]["parameters"] == rows["teacher"]["parameters"]

@@ -56,11 +56,11 @@ def test_it_reports_what_was_trained_without_the_test_set(planned):
     assert [(p["size"], p["updates"]) for p in actual["points"]] == [(40, 4), (80, 4), (160, 4), (160, 2)]
     assert actual["total"] == 355 and [row["sentences"] for row in actual["lines"]] == [100, 300, 355, 710]
     assert all(row["label_seconds"] > 0 and row["label_bytes"] > 0 for row in actual["lines"])
-    assert not actual["learned"]  # four updates teach nothing, and that is said
+    assert not actual["learned"]  # four updates teach nothing, which the plan reports
     assert "No recommendation yet" in (planned / "plan" / "plan.md").read_text()
     page = (planned / "plan" / "plan.html").read_text()
     assert page.count("<circle") == 3 and "<polyline" in page and "nan" not in page
-    # Subsets lie within each other, and the teacher was asked about the biggest alone.
+    # Subsets lie within each other, and the teacher labeled the biggest alone.
     stores = [LabelStore(planned / "plan" / f"size-{size}" / "labels") for size in (40, 80, 160)]
     ids = [set(store.ids()) for store in stores]
     assert ids[0] < ids[1] < ids[2] and len(ids[2]) == 160

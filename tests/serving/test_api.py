@@ -1,7 +1,4 @@
-import io
 import json
-import time
-import zipfile
 
 import pytest
 from helpers import toy
@@ -12,8 +9,6 @@ from hypothesis import strategies as st
 from distilmt.config.commands import ServeConfig
 from distilmt.documents import TranslateWithAttention, translate_html
 from distilmt.inference.translator import Translator
-from distilmt.serving.documents import Documents
-from distilmt.serving.errors import ApiError
 from distilmt.utils.errors import UserError
 
 SENTENCE = toy.pairs(1, seed=5)[0][0]
@@ -28,7 +23,7 @@ def requests(q=SENTENCE, **more):
     return {"q": q, "source": "en", "target": "it"} | more
 
 
-def test_json_form_query_and_lists_state_what_the_translator_states(client, exported_model):
+def test_json_form_query_and_lists_translate_as_the_translator_does(client, exported_model):
     expected = Translator(exported_model).translate([SENTENCE])[0]
     one = client.post("/translate", **requests())
     assert one.status_code == 200 and one.json() == {"translatedText": expected}
@@ -273,58 +268,6 @@ def test_tags_are_placed_by_the_models_attention(client, exported_model):
 
 def many_words(count):
     return [words for text in toy.pairs(count, seed=7)[0] if len(words := text.split()) > 2]
-
-
-def test_documents_are_translated_and_fetched_under_a_name_that_cannot_be_guessed(client, exported_model):
-    expected = Translator(exported_model).translate([SENTENCE])[0]
-    upload = {"data": {"source": "en", "target": "it"}, "files": {"file": ("../../etc/my note.txt", f"{SENTENCE}\n")}}
-    url = client(("POST", "/translate_file", upload)).json()["translatedFileUrl"]
-    assert url.startswith("http://here/download_file/") and url.endswith(".my_note_it.txt")
-    result = client(("GET", url))
-    assert result.text == f"{expected}\n"
-    assert result.headers["content-disposition"] == 'attachment; filename="my_note_it.txt"'
-    assert client(("GET", url[:-1])).status_code == 404 and client(("GET", "/download_file/.txt")).status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.exe", b"x", "file format not supported"),
-        ("a", b"x", "file format not supported"),
-        ("a.txt", b"\xff\xfe\xfa", "document"),
-        ("a.docx", b"PK\x03\x04broken", "document"),
-        ("a.json", b"[" * 50000, "document"),
-        ("a.po", b"msgid", "document"),
-    ],
-)
-def test_broken_documents_are_refused(client, name, content, message):
-    upload = {"data": {"source": "en", "target": "it"}, "files": {"file": (name, content)}}
-    response = client(("POST", "/translate_file", upload))
-    assert response.status_code == 400 and message in response.json()["error"]
-    missing = client(("POST", "/translate_file", {"data": {"source": "en", "target": "it"}, "files": {"x": b""}}))
-    assert missing.json() == {"error": "Invalid request: missing file parameter"}
-
-
-def test_a_zip_bomb_is_refused(client):
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr("word/document.xml", b"\0" * 400_000_000)
-    upload = {"data": {"source": "en", "target": "it"}, "files": {"file": ("bomb.docx", packed.getvalue())}}
-    response = client(("POST", "/translate_file", upload))
-    assert response.status_code == 400, response.text
-
-
-def test_preserved_documents_are_few_and_forgotten(monkeypatch):
-    remaining = Documents(cache_bytes=10)
-    first, second = remaining.keep("a.txt", b"12345678"), remaining.keep("b.txt", b"123456")
-    assert remaining.find(second) == ("b.txt", b"123456")
-    with pytest.raises(ApiError):
-        remaining.find(first)
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + 601)
-    with pytest.raises(ApiError):
-        remaining.find(second)
 
 
 def test_pages_of_other_origins_may_request_only_where_that_is_stated(client, run):

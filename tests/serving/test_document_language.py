@@ -1,4 +1,4 @@
-"""The language of a document with `source: auto`: a sample over all of it tells."""
+"""The language of a document with `source: auto`: a sample over all of it decides."""
 
 import pytest
 from helpers.clients import Client

@@ -111,7 +111,7 @@ def test_head_options_and_slashes(client):
     ):
         whole, head = client(("GET", path), ("HEAD", path))
         assert (head.status_code, head.content) == (200, b""), path
-        if path != "/metrics":  # it counts what was asked in between
+        if path != "/metrics":  # it counts the requests in between
             assert head.headers["content-length"] == whole.headers["content-length"]
     assert client(("HEAD", "/translate")).status_code == 405 and client(("HEAD", "/nowhere")).status_code == 404
     for path, allowed in (("/languages", {"GET", "HEAD", "OPTIONS"}), ("/translate", {"POST", "OPTIONS"})):

@@ -42,7 +42,7 @@ def until_closed(connection):
 
 
 def one_response(connection):
-    """Status and body of an answer with a length; None where the connection was closed before it."""
+    """Status and body of a response with a length; None where the connection was closed before it."""
     result = b""
     while b"\r\n\r\n" not in result:
         part = connection.recv(65536)
@@ -170,7 +170,7 @@ def test_a_document_cannot_name_a_file(server):
 
 
 class Requester(threading.Thread):
-    """Asks one text after another over one connection, until the server says that it closes."""
+    """Requests one text after another over one connection, until the server closes it."""
 
     def __init__(self, port):
         super().__init__()
@@ -237,7 +237,7 @@ def test_memory_stays_bounded_under_big_bodies_and_long_queues(run):
 
 
 def one_response_of_many(connection, statuses):
-    """Read one of several answers, byte by byte at its head so that the next one stays in the socket."""
+    """Read one of several responses, byte by byte at its head so that the next one stays in the socket."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         byte = connection.recv(1)

@@ -49,7 +49,7 @@ def test_words_that_differ_are_those_outside_the_common_ones(pairs):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, shared_tokenizer, diverse_model):
-    """A run directory as far as a server reads it: a teacher and a student that say different things, and a report."""
+    """A run directory as far as a server reads it: a teacher and a student that differ, and a report."""
     directory = tmp_path_factory.mktemp("runs") / "toy"
     for seed, (name, role) in enumerate({"teacher": "teacher", "student-int8": "student"}.items()):
         path = directory / "exports" / name

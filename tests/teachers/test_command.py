@@ -42,7 +42,7 @@ def test_whatever_the_text_is_every_one_gets_its_own_line(texts):
 def test_a_line_that_becomes_two_or_none_does_no_harm_to_others():
     output = python("print('a\\nb' if 'two' in line else line.strip(), end='' if 'none' in line else '\\n')")
     texts = ["x", "two", "y", "z"]
-    assert output.translate(texts) == ["x", "", "y", "z"]  # which of the lines translates it, nothing tells
+    assert output.translate(texts) == ["x", "", "y", "z"]  # which of the lines translates it is unknown
     assert output.backend.usage() == {"several_lines": 1}
     nothing = python("'none' in line or print(line.strip())")
     assert nothing.translate(["x", "none", "y"]) == ["x", "", "y"]

@@ -1,4 +1,4 @@
-"""Teachers that exist already: what is found out about them, and how they are asked."""
+"""Teachers that exist already: how they are described, and how they translate."""
 
 from dataclasses import replace
 

@@ -29,7 +29,7 @@ def test_statistics_by_hand():
     assert result.mean_logprobs().tolist() == pytest.approx([-np.log(8) / 2, -np.log(2)])
 
 
-def test_a_model_reads_as_its_own_forward_pass_states(trained_model, shared_tokenizer):
+def test_a_model_scores_as_its_own_forward_pass_does(trained_model, shared_tokenizer):
     sources, targets = toy.pairs(40, seed=9)
     model = load_model(trained_model)
     result = force_decode(model, shared_tokenizer, sources, targets)

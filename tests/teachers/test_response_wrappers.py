@@ -1,4 +1,4 @@
-"""Translations in JSON, in lists, and beside their source; and what servers send around answers."""
+"""Translations in JSON, in lists, and beside their source; and what servers send around translations."""
 
 import gzip
 import json

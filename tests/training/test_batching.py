@@ -18,7 +18,7 @@ PAD, VOCABULARY, K = 60, 60, 3
 
 
 def sequences(random, count, longest=30):
-    """Every token tells which sentence it belongs to only together with its neighbours: all are random."""
+    """Every token identifies its sentence only together with its neighbours: all are random."""
     return [[*random.integers(2, VOCABULARY, n).tolist(), 0] for n in random.integers(0, longest, count)]
 
 
@@ -156,7 +156,7 @@ def check_top(targets, kind, row, begin, end):
     ids, logprobs = targets.top_ids[begin:end], targets.top_logprobs[begin:end]
     assert all(len(set(line)) == K for line in ids.tolist())
     assert int(ids.min()) >= 0 and int(ids.max()) < VOCABULARY
-    if kind.top_ids is None:  # the teacher was not asked: it is certain of the word as it stands
+    if kind.top_ids is None:  # no teacher: all probability is on the reference token
         assert ids[:, 0].tolist() == targets.ids[begin:end].tolist()
         assert logprobs.exp().tolist() == [[1.0, 0.0, 0.0]] * (end - begin)
     else:

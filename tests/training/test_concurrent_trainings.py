@@ -146,7 +146,7 @@ def test_seconds_are_the_leaders(tmp_path):
 
 
 def output(*arguments, **settings):
-    """The one line of distilmt in what was told; torchrun itself tells more."""
+    """The one line of distilmt in standard error; torchrun itself writes more."""
     message = ended(launched(*arguments, **settings), 2)
     lines = [line for line in message.splitlines() if line.startswith("distilmt: error: ")]
     assert len(lines) == 1 and "exitcode  : 2" in message, message

@@ -148,7 +148,7 @@ def test_going_on_makes_the_same(tmp_path, shared_tokenizer, heads):
 
 
 def test_its_weight_is_the_same_next_to_r_drop(shared_tokenizer):
-    """Without dropout two passes say the same: what R-Drop averages changes nothing, nor may it halve the distance."""
+    """Without dropout two passes are equal: what R-Drop averages changes nothing, nor may it halve the distance."""
     rows = data(shared_tokenizer)
     batch, targets = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])
     weights = []

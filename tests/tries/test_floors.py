@@ -204,7 +204,7 @@ def test_t82_more_pieces_than_a_text_has(tmp_path):
 
 @pytest.mark.parametrize("model_type", ["unigram", "bpe"])
 def test_t82_too_few_pieces_for_the_characters(tmp_path, model_type):
-    """The line says how many pieces the characters need: that many are enough, one less is not."""
+    """The line states how many pieces the characters need: that many are enough, one less is not."""
     sides = toy.pairs(48)
     config = TokenizerConfig(vocab_size=120, model_type=model_type)
     with pytest.raises(UserError, match=r"^tokenizer\.vocab_size is 120: .* need \d+: raise it, or [^\n]*$") as refusal:

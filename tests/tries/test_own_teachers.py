@@ -52,16 +52,14 @@ def test_t63_thoughts_without_their_beginning(endpoint):
     assert language_model(endpoint).translate(["The red car"]) == ["L'auto rossa"]
 
 
-def test_t67_a_program_that_states_something_at_its_start():
+def test_t67_a_program_that_writes_something_at_its_start():
     code = "import sys; print('Loading model ...'); print(sys.stdin.read().upper(), end='')"
     facts = {"kind": "command", "name": "banner", "command": shlex.join([sys.executable, "-c", code])}
     with pytest.raises(UserError, match=r"4 lines for 3 input lines \(at every start 'Loading model"):
         check_teacher(facts)
 
 
-def test_t76_a_run_s_directories_state_in_transformers_what_the_exports_state(
-    trained_model, shared_tokenizer, tmp_path
-):
+def test_t76_a_run_s_directories_translate_in_transformers_as_the_exports_do(trained_model, shared_tokenizer, tmp_path):
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     model = load_marian(trained_model)

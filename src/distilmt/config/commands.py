@@ -9,6 +9,7 @@ from typing import Literal
 from distilmt.config import ComputeType
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_SEED, MAX_THREADS, bounded, bounds
 from distilmt.config.choices import CompressionGoal, ConstraintReference, Metric, ReportLanguage, Rerank
+from distilmt.config.effects import affects, config_field
 from distilmt.config.fields import FLAG, Flag
 from distilmt.utils.errors import UserError
 
@@ -115,9 +116,9 @@ class PlanConfig:
 
     minutes: float = bounded(20.0, 0.1, 1e6)
     """Approximate time limit for labeling subsets and training on them; corpus and teacher come before it."""
-    min_gain: float = bounded(0.3, 0.001, 100)
+    min_gain: float = bounded(0.3, 0.001, 100, affects("report"))
     """Minimum gain, in points, that justifies doubling the text."""
-    metric: Metric = "bleu"
+    metric: Metric = config_field("bleu", affects("report"))
     """Metric of `min_gain`, on the validation sentences."""
     sizes: list[int] | None = field(default=None, metadata=bounds(1, 10**12))
     """Sentences per subset, at least three sizes; null: 1/64 to 1/4 of the text, or as the minutes allow."""
@@ -125,7 +126,7 @@ class PlanConfig:
     """Updates of every training; null: as many as the minutes allow, at most those of the run's student."""
     seeds: list[int] | None = field(default=None, metadata=bounds(0, MAX_SEED))
     """One training per subset and seed; null: the seed of the run."""
-    price_per_sentence: float | None = bounded(None, 0, 1e9)
+    price_per_sentence: float | None = bounded(None, 0, 1e9, affects("report"))
     """Price of the teacher per sentence, in any currency; null leaves money out."""
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from distilmt.config import RunConfig
 from distilmt.config.commands import PlanConfig
+from distilmt.config.effects import keys_of
 from distilmt.config.renamed import former
 from distilmt.data import prepare
 from distilmt.pipeline import runner
@@ -43,9 +44,8 @@ def distinct_seeds(config: PlanConfig, run: RunConfig) -> list[int]:
 def schedule_plan(config: PlanConfig, run: RunConfig) -> dict[str, Any]:
     """Sizes and updates: stored for the same settings, or decided now."""
     path = run.paths.plan / "decided.json"
-    options = {
-        key: value for key, value in asdict(config).items() if key not in ("min_gain", "metric", "price_per_sentence")
-    }
+    keys = keys_of(PlanConfig)
+    options = {name: value for name, value in asdict(config).items() if "report" not in keys[name].steps}
     options, config_values = non_default(options, asdict(PlanConfig())), non_default(asdict(run), asdict(RunConfig()))
     step_fingerprints = [step_fingerprint(run.paths.step(step)) for step in SHARED]
     both = (options, config_values), (former(PlanConfig, options), former(RunConfig, config_values))

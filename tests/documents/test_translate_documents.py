@@ -88,3 +88,9 @@ def test_texts_scores_and_standard_input(capsysbinary, monkeypatch, exported_mod
     terms = tmp_path / "t.tsv"
     terms.write_text("ban\tZug\n", encoding="utf-8")
     assert "Zug" in run("--glossary", str(terms), text=b"ban der.\n")
+
+
+def test_lines_with_nul_characters_are_refused(capsys, monkeypatch, exported_model):
+    monkeypatch.setattr(sys, "stdin", Stream(io.BytesIO("ban.\nban der.\n".encode("utf-16-le"))))
+    assert cli.main(["translate", str(exported_model)]) == 2
+    assert "standard input, line 1 has a NUL character, so it is not text" in capsys.readouterr().err

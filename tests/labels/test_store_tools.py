@@ -113,7 +113,8 @@ def test_what_a_store_holds(stores):
     result = describe(stores[0])
     files = sum(path.stat().st_size for path in stores[0].directory.glob("*.parquet"))
     assert result["rows"] == 3 and result["shards"] == 2 and result["hypotheses"] == 6 and result["bytes"] == files
-    assert result["tokens"] == stores[0].token_count() == 2 + 3 + 4 + 3 * 2
+    assert result["hypothesis_tokens"] == stores[0].token_count() == 2 + 3 + 4 + 3 * 2
+    assert result["reference_tokens"] == len(stores[0].arrays("reference").tokens) > 0
     assert result["teacher"] == "t" and result["decoding"] == {"beam_size": 4} and result["complete"] is True
 
 

@@ -1,5 +1,6 @@
 """Distillation and compression from a program."""
 
+import dataclasses
 import json
 import math
 import shutil
@@ -8,6 +9,7 @@ import pytest
 from helpers import toy
 
 import distilmt
+from distilmt.config import run_loading
 from distilmt.config.commands import CompressConfig
 from distilmt.recipes.api import CompressedModel
 
@@ -88,3 +90,47 @@ def test_the_page_of_a_compression_by_its_name_of_today_or_before(tmp_path):
     assert result.report.name == "budget.html"
     (tmp_path / "ablation.html").touch()
     assert result.report.name == "ablation.html"
+
+
+def test_wrong_arguments_of_every_function_are_one_sentence(finished_run, tmp_path):
+    (tmp_path / "t.en").write_text("a\n")
+    text = {"teacher": str(finished_run / "teacher"), "pair": "en-it", "text": tmp_path / "t.en"}
+    own = distilmt.RunConfig.from_yaml(finished_run.parent / "run.yaml")
+    for call, message in (
+        (lambda: distilmt.Run(tmp_path / "absent"), "absent is not a directory: name the directory of a run"),
+        (lambda: distilmt.Run(tmp_path), "has no config.yaml: name the directory of a run"),
+        (lambda: distilmt.distill(**text, minutes="soon"), "minutes is soon: it must be a number"),
+        (lambda: distilmt.distill(**text, seed=1.5), "seed is 1.5: it must be a whole number"),
+        (lambda: distilmt.distill(**{**text, "pair": ("en", "it")}), "pair is ('en', 'it'): it must be a text"),
+        (lambda: distilmt.distill(**{**text, "text": "absent.en"}), "absent.en does not exist: check text"),
+        (lambda: distilmt.distill(**text, run_dir="~/run"), "run_dir '~/run' begins with ~"),
+        (lambda: distilmt.distill(finished_run, minutes=5), "config and other arguments are both given"),
+        (lambda: distilmt.distill(dataclasses.replace(own, seed="x")), "seed is x: it must be a whole number"),
+        (lambda: distilmt.compress(finished_run, metric="ter"), "metric is ter: it must be one of bleu, chrf"),
+        (lambda: distilmt.DistillationLoss(alpha=2), "alpha is 2: it must be at least 0 and at most 1"),
+        (lambda: distilmt.DistillationLoss(reduction="avg"), "reduction is 'avg': it must be one of mean, sum, none"),
+    ):
+        with pytest.raises(distilmt.UserError) as error:
+            call()
+        assert message in str(error.value)
+    for call, message in (
+        (lambda: distilmt.Run(None), "directory is None"),
+        (lambda: distilmt.LabelStore(5), "directory is 5"),
+        (lambda: distilmt.distill(5), "config is 5"),
+        (lambda: distilmt.compress(None), "run is None"),
+        (lambda: distilmt.compress(finished_run, options={}), "options is {}"),
+        (lambda: distilmt.RunConfig.from_yaml(5), "path is 5"),
+        (lambda: distilmt.evaluate("a", "a"), "hypotheses is a single text"),
+        (lambda: distilmt.evaluate(["a"], [["a"]]), "references[0] is ['a'], a list"),
+        (lambda: distilmt.evaluate(["a"], ["a"], against=["a"]), "against is no mapping"),
+        (lambda: distilmt.evaluate(["a"], ["a"], target=None), "target is None"),
+        (lambda: distilmt.DistillationLoss(temperature="2"), "temperature is '2', a str"),
+    ):
+        with pytest.raises(TypeError) as error:
+            call()
+        assert str(error.value).startswith(message)
+
+
+def test_a_configuration_from_a_program_is_the_one_from_its_file(finished_run):
+    config = distilmt.RunConfig.from_yaml(finished_run.parent / "run.yaml")
+    assert run_loading.load_object(config) == config

@@ -57,3 +57,33 @@ def test_wrong_directories_are_one_line(finished_run, tmp_path):
         Translator(tmp_path / "absent")
     with pytest.raises(UserError, match="no exported 'student-int4': it has baseline-int8, student-int8, teacher"):
         Translator(finished_run, "student-int4")
+
+
+def test_wrong_arguments_are_one_sentence(exported_model, finished_run, tmp_path):
+    translator = Translator(exported_model)
+    for call, message in (
+        (lambda: translator.translate(5), "texts is 5, an int: give a list of texts"),
+        (lambda: translator.n_best("one text", 2), "texts is a single text: put it into a list"),
+        (lambda: translator.n_best(["text"], "2"), "count is '2', a str: give a whole number"),
+        (lambda: translator.translate_file(5, "a.md"), "source is 5, an int: give a path"),
+        (lambda: Translator(exported_model, threads="2"), "threads is '2', a str: give a whole number"),
+        (lambda: Translator(None), "directory is None, a NoneType: give a path"),
+        (lambda: Translator(finished_run, None), "system is None: give the name of an export"),
+    ):
+        with pytest.raises(TypeError) as error:
+            call()
+        assert str(error.value).startswith(message)
+    (tmp_path / "a.md").write_text("ban der.")
+    for call, message in (
+        (lambda: translator.n_best(["text"], 0), "count is 0: it must be at least 1"),
+        (lambda: translator.translate("a\0b"), "texts has a NUL character"),
+        (lambda: translator.translate_file(tmp_path / "a.md", tmp_path / "a.txt"), "target "),
+        (lambda: translator.translate_file(tmp_path / "b.md", tmp_path / "a.md"), f"{tmp_path}/b.md does not exist"),
+        (lambda: Translator(exported_model, beam_size=0), "beam_size is 0: it must be at least 1"),
+        (lambda: Translator(exported_model, threads=-1), "threads is -1: it must be at least 0"),
+        (lambda: Translator(exported_model, device="gpu"), "device is 'gpu': it must be one of cpu, cuda, auto"),
+    ):
+        with pytest.raises(UserError) as error:
+            call()
+        assert str(error.value).startswith(message) and "--" not in str(error.value)
+    assert translator.translate(["a\ud800b"]) == translator.translate(["a?b"])

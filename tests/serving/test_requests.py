@@ -271,3 +271,9 @@ def test_regions_and_scripts_are_detected():
         assert identify(text, served, served)[0]["language"] == code
     assert identify(chinese, {"zh-Hant", "en"}, {"en"})[0]["language"] == "zh-Hant"
     assert identify("Dette er et lite program som skriver tekst på norsk.", {"nb", "en"}, {"en"})[0]["language"] == "nb"
+
+
+def test_a_text_with_nul_characters_is_refused(client):
+    for path in ("/translate", "/compare"):
+        response = client(("POST", path, {"json": requests(["ban.", "a\0b"])}))
+        assert response.status_code == 400 and "NUL character" in response.json()["error"]

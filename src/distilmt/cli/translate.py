@@ -13,6 +13,7 @@ from distilmt.cli.output import Output
 from distilmt.config import loading
 from distilmt.config.commands import TranslateConfig
 from distilmt.utils.errors import UserError
+from distilmt.utils.texts import check_is_text
 
 if TYPE_CHECKING:
     from distilmt.inference.translator import Translator
@@ -115,12 +116,14 @@ def _lines(encoding: str) -> Iterator[str]:
     shown = "UTF-8" if encoding == "utf-8" else encoding
     for number, raw in enumerate(sys.stdin.buffer, 1):
         try:
-            yield raw.decode(encoding).rstrip("\r\n")
+            text = raw.decode(encoding).rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise UserError(
                 f"standard input, line {number}: not {shown} at byte {error.start}: name its encoding with --encoding, "
                 "such as --encoding cp1252, or convert it"
             ) from None
+        check_is_text(f"standard input, line {number}", text)
+        yield text
 
 
 COMMANDS = {

@@ -13,6 +13,7 @@ from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.config.export import EvaluationConfig, ExportConfig
 from distilmt.config.student import StudentConfig
 from distilmt.config.teacher import LabelConfig, TeacherConfig
+from distilmt.utils.arguments import existing_path
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_paths import RunPaths
 
@@ -67,8 +68,11 @@ class RunConfig:
             changes: values that override those of the file, by key: `{"student.training.max_steps": 100}`.
 
         Raises:
+            TypeError: `path` is no path, or `changes` no mapping.
             UserError: the file cannot be read, a key is unknown, or a value is invalid.
         """
         from distilmt.config.run_loading import load_yaml  # it reads the fields of this class
 
-        return load_yaml(Path(path), changes or {})
+        if not isinstance(changes or {}, Mapping):
+            raise TypeError(f"changes is {changes!r:.60}: give values by key, as {{'labels.beam_size': 2}}")
+        return load_yaml(existing_path("path", path), changes or {})

@@ -36,6 +36,15 @@ def load_yaml(path: Path, changes: Mapping[str, object]) -> RunConfig:
     return _check_run(parse_values(RunConfig, merge(values, nested), {}))
 
 
+def load_object(config: RunConfig) -> RunConfig:
+    """A configuration that a program has made, checked as one from a file.
+
+    Raises:
+        UserError: a value has the wrong type or is out of bounds, or two values exclude each other.
+    """
+    return _check_run(parse_values(RunConfig, dataclasses.asdict(config), {}))
+
+
 def nest(values: Mapping[str, object]) -> JsonObject:
     """`{"labels.beam_size": 2}` as `{"labels": {"beam_size": 2}}`."""
     nested: JsonObject = {}

@@ -17,6 +17,7 @@ from distilmt.inference.base import DecodingOptions
 from distilmt.inference.symbols import has_letters
 from distilmt.inference.translator import Translator
 from distilmt.utils import progress
+from distilmt.utils.arguments import check_written_path
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_path, read_json
 
@@ -80,6 +81,7 @@ def output_paths(config: TranslateConfig) -> dict[Path, Path | None]:
         if len(files) > 1:
             raise UserError(f"{len(files)} files need an output directory: add --output DIR")
         return dict.fromkeys(files)
+    check_written_path("--output", config.output)
     output = Path(config.output)
     inside = len(files) > 1 or output.is_dir() or config.output.endswith("/")
     if inside and output.exists() and not output.is_dir():

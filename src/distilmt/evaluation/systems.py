@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from distilmt.config.bounds import MAX_COUNT, MAX_SEED
 from distilmt.evaluation.output_checks import OutputChecks, check_outputs
 from distilmt.evaluation.quality import Comparison, TranslationScores, paired_bootstrap, score, score_intervals
+from distilmt.utils.arguments import text_list, whole_number
 from distilmt.utils.errors import UserError
 
 OWN = "hypotheses"
@@ -81,9 +83,18 @@ def evaluate(
         resampling: number of resamples and their seed.
 
     Raises:
+        TypeError: an argument is not a list of texts, or `against` no mapping of such lists.
         UserError: no sentences, numbers of sentences that differ, one name twice, or a tokenizer that is not installed.
     """
-    others = dict(against or {})
+    if not isinstance(against or {}, Mapping):
+        raise TypeError("against is no mapping: give the translations of each system by its name, as {'other': [...]}")
+    if not isinstance(target, str) or not target.strip():
+        raise TypeError(f"target is {target!r}: give the code of a language, such as 'it'")
+    whole_number("resampling.samples", resampling.samples, 1, MAX_COUNT)
+    whole_number("resampling.seed", resampling.seed, 0, MAX_SEED)
+    hypotheses, references = text_list("hypotheses", hypotheses), text_list("references", references)
+    sources = None if sources is None else text_list("sources", sources)
+    others = {other: text_list(f"against[{other!r}]", texts) for other, texts in (against or {}).items()}
     if name in others:
         raise UserError(f"two systems are called {name!r}: give the other one another name")
     outputs = {name: hypotheses, **others}

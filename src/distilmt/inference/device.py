@@ -7,6 +7,8 @@ import logging
 import ctranslate2
 
 from distilmt.inference.manifest import ExportManifest
+from distilmt.utils.arguments import choice
+from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import loads_cublas
 
 logger = logging.getLogger(__name__)
@@ -20,6 +22,20 @@ def best_device() -> str:
         return "cuda"
     logger.info("the GPU is not used, since CTranslate2 needs cuBLAS 12: pip install nvidia-cublas-cu12")
     return "cpu"
+
+
+def usable_device(name: str) -> str:
+    """The device of a name: `cpu`, `cuda`, or `auto` for the GPU if one is usable.
+
+    Raises:
+        UserError: it is none of these, or there is no GPU.
+    """
+    choice("device", name, ("cpu", "cuda", "auto"))
+    if name == "cuda" and ctranslate2.get_cuda_device_count() == 0:
+        raise UserError(
+            "device is 'cuda', but CTranslate2 finds no GPU: use 'cpu', or 'auto' for a GPU if there is one"
+        )
+    return best_device() if name == "auto" else name
 
 
 def compute_type_for(manifest: ExportManifest, device: str) -> str:

@@ -21,7 +21,7 @@ from distilmt.inference.base import (
     join_hypotheses,
     join_translations,
 )
-from distilmt.inference.device import best_device, compute_type_for
+from distilmt.inference.device import compute_type_for, usable_device
 from distilmt.inference.manifest import (
     card_languages,
     has_file,
@@ -74,8 +74,8 @@ class Translator:
                 the other sentences of its batch; `batch_size=1` prevents that.
 
         Raises:
-            UserError: the directory is not such a model, a file is missing or damaged, or the requested shortlist is
-            missing.
+            UserError: the directory is not such a model, a file is missing or damaged, the requested shortlist is
+            missing, or CTranslate2 cannot use the device.
         """
         self.path = Path(path)
         checksums.check_checksums(self.path)
@@ -86,7 +86,7 @@ class Translator:
         if shortlist and not has_shortlist:
             raise UserError(f"{self.path} has no shortlist (vmap.txt is missing): leave shortlist out, or build one")
         self.shortlist = has_shortlist if shortlist is None else shortlist
-        self.device = best_device() if device == "auto" else device
+        self.device = usable_device(device)
         kind, files = _TOKENIZERS.get(str(manifest.get("tokenizer", "")), _TOKENIZERS[""])
         with checksums.wrap_read_errors(self.path, files):
             self.tokenizer = kind(self.path, manifest)

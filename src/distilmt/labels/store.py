@@ -17,6 +17,7 @@ from distilmt.labels.ids import first_duplicate_id
 from distilmt.labels.manifest import FORMAT, MANIFEST, ShardEntry, is_whole, read_manifest
 from distilmt.labels.rows import LabelRow, Shard, rows_of, schema_of
 from distilmt.utils import progress
+from distilmt.utils.arguments import existing_path
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint_files
 
@@ -35,9 +36,10 @@ class LabelStore:
             unfinished: also open it if shards are missing.
 
         Raises:
+            TypeError: it is neither a str nor a Path.
             UserError: it does not exist or is not finished.
         """
-        self.directory = directory = Path(directory)
+        self.directory = directory = existing_path("directory", directory)
         if not (directory / MANIFEST).exists():
             inside = directory / "labels"
             remedy = f"name {inside}" if (inside / MANIFEST).exists() else "run `distilmt label` first"
@@ -118,6 +120,11 @@ class LabelStore:
             lists = lists if isinstance(lists, pa.ListArray) else pa.concat_arrays(lists.chunks)
             total += pa.compute.sum(pa.compute.list_value_length(lists.flatten().field("tokens"))).as_py() or 0
         return int(total)
+
+    def reference_token_count(self) -> int:
+        """Number of tokens of the scored references; 0 if `labels.score_on` is `hypothesis`."""
+        columns = (table["reference_tokens"] for table in self.shards(["reference_tokens"]))
+        return sum(pa.compute.sum(pa.compute.list_value_length(column)).as_py() or 0 for column in columns)
 
     def check(self) -> None:
         """Check everything, a shard at a time: checksums, unique ids, equal numbers of positions and tokens.

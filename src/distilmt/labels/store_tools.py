@@ -35,7 +35,8 @@ def describe(store: LabelStore) -> JsonObject:
         "shards": len(entries),
         "rows": store.rows,
         "hypotheses": hypotheses,
-        "tokens": store.token_count(),
+        "hypothesis_tokens": store.token_count(),
+        "reference_tokens": store.reference_token_count(),
         "bytes": sum((store.directory / entry["name"]).stat().st_size for entry in entries),
     }
 

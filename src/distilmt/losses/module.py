@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from distilmt.config import Divergence, ObjectiveConfig, Tail
 from distilmt.config.bounds import check_bounds
 from distilmt.losses.distillation import LossSettings, TokenTargets, reference_loss
 from distilmt.losses.divergences import DIVERGENCES, widened
+from distilmt.utils.arguments import choice, number
 from distilmt.utils.errors import UserError
 
 Reduction = Literal["mean", "sum", "none"]
@@ -22,7 +24,7 @@ def _set_parameters(objective: ObjectiveConfig, values: Mapping[str, float]) -> 
     for name, value in values.items():
         if name not in DIVERGENCES[objective.divergence].parameters:
             raise UserError(f"divergence {objective.divergence!r} has no parameter {name!r}: leave it out")
-        setattr(objective, name, value)
+        setattr(objective, name, number(name, value, -math.inf, math.inf))
 
 
 class DistillationLoss(nn.Module):
@@ -56,12 +58,15 @@ class DistillationLoss(nn.Module):
             reduction: `mean` over the counted positions, their `sum`, or `none`: the loss of every position.
 
         Raises:
+            TypeError: a number is of another type.
             UserError: a value is out of bounds, or two of them exclude each other.
         """
         super().__init__()
         for name, value in (("alpha", alpha), ("label_smoothing", label_smoothing)):
-            if not 0 <= value <= 1:
-                raise UserError(f"{name} is {value}: it must be at least 0 and at most 1")
+            number(name, value, 0, 1)
+        number("temperature", temperature, 0, math.inf)
+        choice("tail", tail, get_args(Tail))
+        choice("reduction", reduction, get_args(Reduction))
         if divergence not in DIVERGENCES:
             raise UserError(f"divergence is {divergence!r}: use one of {', '.join(DIVERGENCES)}")
         objective = ObjectiveConfig(
@@ -94,8 +99,11 @@ class DistillationLoss(nn.Module):
             A scalar, in at least float32; [...] under the reduction `none`, zero at ignored positions.
 
         Raises:
+            TypeError: the labels are not whole numbers.
             UserError: shapes do not match, or the teacher's distribution is missing or given twice.
         """
+        if labels.is_floating_point():
+            raise TypeError(f"labels are {labels.dtype}: give token ids, such as torch.int64")
         _check_shape("labels", labels, logits.shape[:-1])
         ids = labels
         if mask is not None:

@@ -11,6 +11,7 @@ import yaml
 
 from distilmt.pipeline.backups import NEXT
 from distilmt.pipeline.step_directory import check_step_directory
+from distilmt.utils.arguments import check_written_path
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import STARTED_FILE, STEP_FILE, locked, write_text
 from distilmt.utils.run_paths import RunPaths
@@ -33,11 +34,12 @@ def check_run_root(run_dir: str, steps: tuple[str, ...], inputs: Mapping[str, st
         inputs: by key, paths that the run reads.
 
     Raises:
-        UserError: it is empty; it contains foreign directories, data or config.yaml; or a step would write where an
-            input is.
+        UserError: it is empty or cannot be typed; it contains foreign directories, data or config.yaml; or a step would
+            write where an input is.
     """
     if not run_dir.strip():
         raise UserError("run_dir is empty: give a directory for the run, such as runs/first")
+    check_written_path("run_dir", run_dir)
     root = Path(run_dir)
     if root.exists() and not root.is_dir():
         raise UserError(f"run_dir {run_dir} is not a directory: choose another one")

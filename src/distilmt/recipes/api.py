@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import overload
 
 from distilmt.config import RunConfig
-from distilmt.config.bounds import check_bounds
 from distilmt.config.choices import CompressionGoal, Metric
 from distilmt.config.commands import CompressConfig
 from distilmt.config.distill import DistillConfig
-from distilmt.config.run_loading import load_run_dir
+from distilmt.config.parsing import parse_values
+from distilmt.config.run_loading import load_object, load_run_dir
 from distilmt.recipes.run_results import Run
 from distilmt.recipes.translation import Translator
+from distilmt.utils.arguments import existing_path, written_path
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import explained
 from distilmt.utils.run_dir import read_json
@@ -25,7 +26,7 @@ Paths = str | Path | Sequence[str | Path]
 
 
 @overload
-def distill(config: RunConfig | str | Path) -> Run: ...
+def distill(config: RunConfig | Run | str | Path) -> Run: ...
 
 
 @overload
@@ -42,7 +43,7 @@ def distill(
 
 
 def distill(
-    config: RunConfig | str | Path | None = None,
+    config: RunConfig | Run | str | Path | None = None,
     *,
     teacher: str | Path = "",
     pair: str = "",
@@ -58,7 +59,7 @@ def distill(
     `distilmt distill`.
 
     Args:
-        config: the configuration, the path of a YAML file, or the directory of a run to resume.
+        config: the configuration, the path of a YAML file, or a run to resume or its directory.
         teacher: a Hugging Face seq2seq model (directory or hub name), a CTranslate2 directory or .argosmodel.
         pair: language pair, source first: `en-it`.
         text: one or several text files in the source language, one sentence per line.
@@ -68,39 +69,50 @@ def distill(
         seed: seed of all random numbers.
 
     Raises:
+        TypeError: a path is neither a str nor a Path.
         UserError: an argument is missing or invalid, an input cannot be used, or a package is missing.
     """
     if config is not None:
-        if teacher or pair or text or train:
-            raise UserError("a configuration and teacher are both given: the configuration names its own")
+        if teacher or pair or text or train or (minutes, run_dir, seed) != (60.0, None, 1):
+            raise UserError(
+                "config and other arguments are both given: change the configuration with "
+                "RunConfig.from_yaml(path, changes)"
+            )
         with explained("distilmt.distill"):
             from distilmt.pipeline import runner
 
             return Run(runner.run(_loaded(config)))
-    options = DistillConfig(
-        teacher=str(teacher),
-        pair=pair,
-        text=_names(text),
-        train=_names(train),
-        minutes=minutes,
-        run_dir=None if run_dir is None else str(run_dir),
-        seed=seed,
+    options = parse_values(
+        DistillConfig,
+        {
+            "teacher": str(existing_path("teacher", teacher)) if teacher != "" else "",
+            "pair": pair,
+            "text": _names("text", text),
+            "train": _names("train", train),
+            "minutes": minutes,
+            "run_dir": None if run_dir is None else str(written_path("run_dir", run_dir)),
+            "seed": seed,
+        },
+        {},
     )
-    check_bounds(options)
     with explained("distilmt.distill"):
         from distilmt.recipes import distill as recipe
 
         return Run(recipe.run(options))
 
 
-def _names(paths: Paths) -> list[str]:
-    return [str(paths)] if isinstance(paths, str | Path) else [str(path) for path in paths]
+def _names(name: str, paths: Paths) -> list[str]:
+    if isinstance(paths, str | Path):
+        return [str(existing_path(name, paths))]
+    if not isinstance(paths, Sequence):
+        raise TypeError(f"{name} is {paths!r}: give a path, or a list of paths")
+    return [str(existing_path(name, path)) for path in paths]
 
 
-def _loaded(config: RunConfig | str | Path) -> RunConfig:
+def _loaded(config: RunConfig | Run | str | Path) -> RunConfig:
     if isinstance(config, RunConfig):
-        return config
-    path = Path(config)
+        return load_object(config)
+    path = config.directory if isinstance(config, Run) else existing_path("config", config)
     return load_run_dir(path, {}) if path.is_dir() else RunConfig.from_yaml(path)
 
 
@@ -155,12 +167,16 @@ def compress(
         options: all settings of the search, instead of the three above; its `path` is not used.
 
     Raises:
+        TypeError: `run` is no run and no path, or `options` no CompressConfig.
         UserError: there is no trained student, a setting is invalid, or a package is missing.
     """
     from distilmt.config.command_loading import check_compress
 
-    directory = run.directory if isinstance(run, Run) else Path(run)
-    config = options or CompressConfig(max_drop=max_drop, metric=metric, objective=objective)
+    directory = run.directory if isinstance(run, Run) else existing_path("run", run)
+    if options is not None and not isinstance(options, CompressConfig):
+        raise TypeError(f"options is {options!r:.60}: give a CompressConfig of distilmt.config.commands")
+    settings = asdict(options) if options else {"max_drop": max_drop, "metric": metric, "objective": objective}
+    config = parse_values(CompressConfig, settings, {})
     check_compress(config)
     with explained("distilmt.compress"):
         from distilmt.recipes import compress as search

@@ -96,6 +96,10 @@ def first_config(config: DistillConfig) -> RunConfig:
         raise UserError("no teacher is named: name a model directory, or a model of the Hugging Face hub")
     if not (config.text or config.train):
         raise UserError("no text is named: name text files in the source language, or sentence pairs with train")
+    for key in ("text", "train", "valid", "test"):
+        for path in getattr(config, key):
+            if not Path(path).exists():
+                raise UserError(f"{path} does not exist: check {key}")
     scale, bilingual = scale_for(config.minutes), bool(config.train)
     tokenizer = config.teacher if has_tokenizer(config.teacher) else None
     training = TrainingConfig(batch_tokens=scale.batch_tokens, patience=0, dropout=0.0)

@@ -8,6 +8,7 @@ from typing import Any
 from distilmt.config import LabelConfig
 from distilmt.config.commands import LabelsConfig
 from distilmt.labels.store import LabelStore
+from distilmt.utils.arguments import check_written_path
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_paths import RunPaths
 from distilmt.utils.step_results import to_record
@@ -22,6 +23,9 @@ def run(config: LabelsConfig) -> CommandOutput:
     Raises:
         UserError: a store cannot be used for it.
     """
+    written = {"merge": 0, "split": 1, "select": 1}
+    if config.action in written:
+        check_written_path("the new store", config.paths[written[config.action]])
     actions = {"check": _check, "info": _info, "merge": _merge, "split": _split, "select": _select}
     return actions[config.action](config, [Path(path) for path in config.paths])
 

@@ -11,6 +11,8 @@ from distilmt.config import RunConfig
 from distilmt.config.run_loading import load_run_dir
 from distilmt.evaluation.quality import Comparison, TranslationScores
 from distilmt.report.schema import RunReport, System, complete
+from distilmt.utils.arguments import existing_path
+from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json
 
 if TYPE_CHECKING:
@@ -22,9 +24,18 @@ class Run:
     """A run directory with a report: `distilmt.distill` returns one, and `Run("runs/demo")` opens an old one."""
 
     def __init__(self, directory: str | Path) -> None:
-        """Open a run directory; its files are read when they are needed."""
-        self.directory = Path(directory)
+        """Open a run directory; its files are read when they are needed.
+
+        Raises:
+            TypeError: it is neither a str nor a Path.
+            UserError: there is no run in it.
+        """
+        self.directory = existing_path("directory", directory)
         """The run directory."""
+        if not self.directory.is_dir():
+            raise UserError(f"{directory} is not a directory: name the directory of a run, such as runs/demo")
+        if not (self.directory / "config.yaml").exists() and not (self.directory / "report.json").exists():
+            raise UserError(f"{directory} has no config.yaml: name the directory of a run, such as runs/demo")
 
     def __repr__(self) -> str:
         return f"Run({str(self.directory)!r})"

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import overload
 
+from distilmt.config.bounds import MAX_BEAM, MAX_THREADS
 from distilmt.config.commands import TranslateConfig
 from distilmt.documents import translate as documents
 from distilmt.inference.base import DecodingOptions, Hypothesis
 from distilmt.inference.hub import model_directory
 from distilmt.inference.manifest import exported_model
 from distilmt.inference.translator import Translator as ModelTranslator
+from distilmt.utils.arguments import existing_path, text_list, whole_number, written_path
 from distilmt.utils.errors import UserError
+from distilmt.utils.texts import check_is_text, replace_surrogates
+
+_WORDS = {"--system": "system", "--output": "target", "name documents after the model": "check source"}
+"""Words of the command line and those of this module."""
+
+
+@contextmanager
+def _api_words() -> Iterator[None]:
+    """Errors of the command line in the words of the Python API."""
+    try:
+        yield
+    except UserError as error:
+        message = str(error)
+        for flag, argument in _WORDS.items():
+            message = message.replace(flag, argument)
+        raise UserError(message) from None
 
 
 class Translator:
@@ -39,9 +58,17 @@ class Translator:
             device: `cpu`, `cuda`, or `auto` for the GPU if one is usable.
 
         Raises:
-            UserError: there is no such model, a file is missing or damaged, or the hub cannot be reached.
+            TypeError: an argument has the wrong type.
+            UserError: there is no such model, a file is missing or damaged, the hub cannot be reached, or a number is
+                out of bounds.
         """
-        self.directory = exported_model(model_directory(directory), system)
+        if beam_size is not None:
+            whole_number("beam_size", beam_size, 1, MAX_BEAM)
+        whole_number("threads", threads, 0, MAX_THREADS)
+        if not isinstance(system, str):
+            raise TypeError(f"system is {system!r}: give the name of an export, such as 'student-int8'")
+        with _api_words():
+            self.directory = exported_model(model_directory(existing_path("directory", directory)), system)
         """Directory of the loaded export."""
         self._loaded: ModelTranslator | None = ModelTranslator(self.directory, threads=threads, device=device)
         self.beam_size = beam_size or self._loaded.beam_size
@@ -58,19 +85,23 @@ class Translator:
         A text that is too long for the model is translated sentence by sentence.
 
         Raises:
-            UserError: the translator is closed.
+            TypeError: it is neither a text nor a list of texts.
+            UserError: a text has NUL characters, or the translator is closed.
         """
         if isinstance(texts, str):
-            return self._model.translate([texts], self.beam_size)[0]
-        return self._model.translate(list(texts), self.beam_size)
+            check_is_text("texts", texts)
+            return self._model.translate([replace_surrogates(texts)], self.beam_size)[0]
+        return self._model.translate([*map(replace_surrogates, text_list("texts", texts))], self.beam_size)
 
     def n_best(self, texts: Sequence[str], count: int) -> list[list[Hypothesis]]:
         """Up to `count` translations of each text with their scores, best first; none for an empty text.
 
         Raises:
-            UserError: the translator is closed.
+            TypeError: `texts` is not a list of texts, or `count` not a whole number.
+            UserError: `count` is out of bounds, a text has NUL characters, or the translator is closed.
         """
-        return self._model.candidates(list(texts), DecodingOptions(beam_size=self.beam_size, num_hypotheses=count))
+        options = DecodingOptions(beam_size=self.beam_size, num_hypotheses=whole_number("count", count, 1, MAX_BEAM))
+        return self._model.candidates([*map(replace_surrogates, text_list("texts", texts))], options)
 
     def translate_file(self, source: str | Path, target: str | Path) -> list[str]:
         """Translate a document (.txt .srt .vtt .ass .html .md .po .docx .json); its structure stays as it is.
@@ -83,11 +114,14 @@ class Translator:
             What was not translated and why, one line each.
 
         Raises:
+            TypeError: a path is neither a str nor a Path.
             UserError: a file cannot be read or translated, or the translator is closed.
         """
-        options = TranslateConfig(files=[str(source)], output=str(target), beam_size=self.beam_size)
+        files = [str(existing_path("source", source))]
+        options = TranslateConfig(files=files, output=str(written_path("target", target)), beam_size=self.beam_size)
         translate = documents.translate_function(options, self._model)
-        return [note for document in documents.translate_files(options, translate) for note in document.notes]
+        with _api_words():
+            return [note for document in documents.translate_files(options, translate) for note in document.notes]
 
     def close(self) -> None:
         """Free the model; a closed translator cannot translate."""

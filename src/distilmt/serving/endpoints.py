@@ -22,6 +22,7 @@ from distilmt.serving.errors import ApiError
 from distilmt.serving.limits import ApiKeys, RateLimiter
 from distilmt.serving.responses import ComparedTranslation, described_model, translate_response
 from distilmt.serving.service import Route, Service, TextTranslation
+from distilmt.utils.texts import replace_surrogates
 
 
 class Api:
@@ -111,7 +112,7 @@ class Api:
         file = values.get("file")
         if not isinstance(file, UploadFile):
             raise ApiError(400, "Invalid request: missing file parameter")
-        name = schemas.replace_surrogates(file.filename or "")
+        name = replace_surrogates(file.filename or "")
         kind = documents.suffix(name)
         source, target = schemas.short_text(values, "source"), schemas.short_text(values, "target")
         data = await file.read()

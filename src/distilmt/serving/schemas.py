@@ -19,6 +19,7 @@ from starlette.requests import Request
 from distilmt.config.commands import ServeConfig
 from distilmt.serving.errors import ApiError
 from distilmt.utils.json_types import JsonMapping, JsonObject
+from distilmt.utils.texts import replace_surrogates
 
 Parameters: TypeAlias = JsonMapping
 """Parameters of a client by name, before they are checked; a file of a form is an `UploadFile`."""
@@ -169,7 +170,7 @@ def texts(parameters: Parameters, limits: ServeConfig) -> list[str]:
     """The texts of a request, one or more.
 
     Raises:
-        ApiError: there is no text, or there are too many or too long texts (400).
+        ApiError: there is no text, there are too many or too long texts, or one has NUL characters (400).
     """
     q = parameters.get("q")
     if not q:
@@ -182,12 +183,9 @@ def texts(parameters: Parameters, limits: ServeConfig) -> list[str]:
     longest = max(map(len, text_list))
     if longest > limits.char_limit:
         raise ApiError(400, f"Invalid request: request ({longest}) exceeds text limit ({limits.char_limit})")
+    if any("\0" in text for text in text_list):
+        raise ApiError(400, "Invalid request: q parameter has a NUL character, so it is not text")
     return [replace_surrogates(text) for text in text_list]
-
-
-def replace_surrogates(text: str) -> str:
-    """A text without lone surrogates, which are valid in JSON but not in UTF-8."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def short_text(parameters: Parameters, name: str) -> str:

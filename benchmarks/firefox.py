@@ -131,7 +131,7 @@ def elsewhere_table(systems: Systems, sentences: Path) -> str:
     return "\n".join(rows)
 
 
-def made(run: Path) -> str:
+def training_facts(run: Path) -> str:
     """What a student took: updates and seconds of the training, seconds of the labels, sentences."""
     student, labels = (read_json(run / step / "step.json") for step in ("student", "labels"))
     result = student["result"]
@@ -164,7 +164,7 @@ def main() -> None:
         "Speed on one core, greedy; the ratio is of sentences/s. One sentence: the median of 100 alone. "
         "Memory is that of the whole process, with Python:",
         table(figures, KEYS, TEACHER, "rate"),
-        "\n".join(map(made, given.runs)),
+        "\n".join(map(training_facts, given.runs)),
     ]
     if given.elsewhere:
         parts[2:2] = [f"Text of another kind ({given.elsewhere.name}):", elsewhere_table(systems, given.elsewhere)]

@@ -40,7 +40,7 @@ def table(kind: type, prefix: str = "") -> str:
     for name, hint, _, text in fields(kind):
         if name.rpartition(".")[0] == prefix:
             interval = f", {bounds[name]}" if name in bounds else ""
-            cells = (f"`{name}`", f"{type_name(hint)}{interval}", f"`{default(kind, name)}`", text)
+            cells = (f"`{name}`", f"{type_name(hint)}{interval}", f"`{default(kind, name)}`", " ".join(text.split()))
             lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines) + "\n"
 

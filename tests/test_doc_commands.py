@@ -15,6 +15,7 @@ import yaml
 from helpers import commands, pages, servers, toy
 
 import distilmt
+from distilmt.utils.pretrained import STUDENT
 
 DOCX = (
     '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body><w:p><w:r>'
@@ -55,8 +56,8 @@ def run(command: pages.Command, words: tuple[str, ...]) -> str:
     return process.stdout.decode()
 
 
-LOCAL = re.compile(r"runs/|DIR")
-"""Models and stores that are here: none of the hub."""
+LOCAL = re.compile(r"runs/|DIR|demo$" if STUDENT.exists() else r"runs/|DIR")
+"""Models and stores that are here: none of the hub, and the built-in student where it is installed."""
 
 
 def quick() -> list[pages.Command]:

@@ -21,8 +21,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GITHUB = ROOT / ".github"
 MODULES = {
+    "fonttools": "fontTools",
     "import-linter": "importlinter",
     "markdown-it-py": "markdown_it",
+    "pillow": "PIL",
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
     "sil-thot": "thot",

@@ -10,8 +10,10 @@ from distilmt.utils.errors import UserError
 # No package index has distilmt: an extra is installed from a clone. `pip install distilmt[...]` would install a
 # foreign package that somebody published under this name.
 _EXTRAS = {
+    "PIL": "images",
     "datasets": "huggingface",
     "fastapi": "serve",
+    "fontTools": "images",
     "google": "onnx",
     "httptools": "serve",
     "huggingface_hub": "train",

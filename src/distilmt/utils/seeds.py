@@ -22,3 +22,5 @@ class SeedStream(IntEnum):
     run take the same sentences, so that labels are made once."""
     ON_POLICY_SENTENCES = 5
     """(seed, round): which sentences the student translates in a round of the on-policy phase."""
+    RENDERING = 6
+    """(seed, epoch, number of the text's id): font, size and degradation of a picture of text."""

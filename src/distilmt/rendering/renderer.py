@@ -1,0 +1,122 @@
+"""Text to columns of pixels: fonts, sizes, degradation, the same ones for the same seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from distilmt.config.rendering import RenderingConfig
+from distilmt.rendering.degradations import degrade
+from distilmt.rendering.drawing import MAX_PICTURE_WIDTH, LineBox, draw_line, line_box
+from distilmt.rendering.fonts import Face, held_out_faces, training_faces
+from distilmt.rendering.lines import line_of, required_glyphs
+from distilmt.rendering.styles import Style, sample_style
+from distilmt.utils.errors import UserError
+from distilmt.utils.extras import explained
+from distilmt.utils.seeds import SeedStream
+
+
+class UnrenderableError(UserError):
+    """A text of which there is no picture: no font has all its characters, or it is too long."""
+
+
+class Renderer:
+    """Renders texts in the fonts and within the bounds of a configuration.
+
+    A picture depends on the configuration, the fonts, the seed, the id of its text and the epoch, but not on which
+    pictures were rendered before: any order, process or machine with the same fonts and Pillow makes the same ones.
+    """
+
+    def __init__(self, config: RenderingConfig, faces: Sequence[Face], seed: int) -> None:
+        """Render in these faces.
+
+        Raises:
+            UserError: Pillow is not installed.
+        """
+        with explained("rendering text"):
+            import PIL.Image  # noqa: F401
+        self.config, self.faces, self.seed = config, list(faces), seed
+
+    @classmethod
+    def for_training(cls, config: RenderingConfig, seed: int) -> Renderer:
+        """A renderer in the fonts for training.
+
+        Raises:
+            UserError: none of them is installed, or a Python package is missing.
+        """
+        return cls(config, training_faces(config), seed)
+
+    @classmethod
+    def for_measuring(cls, config: RenderingConfig, seed: int) -> Renderer:
+        """A renderer in the held-out fonts; errors as `for_training`."""
+        return cls(config, held_out_faces(config), seed)
+
+    def covers(self, text: str) -> bool:
+        """Whether a font has all characters of a text."""
+        return bool(self._covering(line_of(text)))
+
+    def render(self, text: str, text_id: str, epoch: int = 0) -> np.ndarray:
+        """The picture of a text in one line.
+
+        Args:
+            text: the text; line breaks become spaces.
+            text_id: id of its row in the label store.
+            epoch: number of the pass over the data: each has other pictures.
+
+        Returns:
+            [columns, height] uint8: the columns of pixels from left to right, 0 is black. At most `max_columns`.
+
+        Raises:
+            UnrenderableError: no font has all its characters, or it is too long.
+        """
+        line = line_of(text)
+        generator = np.random.default_rng((self.seed, epoch, _number(text_id), SeedStream.RENDERING))
+        style = sample_style(self.config, self._sample_face(line, generator), generator)
+        image = draw_line(line, style, self._checked_box(line, style))
+        if style.degradation is not None:
+            image = degrade(image, style.background, style.degradation)
+        columns = min(max(1, round(image.width * self.config.height / image.height)), self.config.max_columns)
+        return np.ascontiguousarray(np.asarray(image.resize((columns, self.config.height))).T)
+
+    def _covering(self, line: str) -> list[Face]:
+        required = required_glyphs(line)
+        return [face for face in self.faces if required <= face.characters]
+
+    def _sample_face(self, line: str, generator: np.random.Generator) -> Face:
+        """A face of a family: families are equally frequent, however many faces they have."""
+        families: dict[str, list[Face]] = defaultdict(list)
+        for face in self._covering(line):
+            families[face.family].append(face)
+        if not families:
+            raise UnrenderableError(f"no font has all characters of {_shortened(line)}: {self._missing(line)}")
+        family = list(families.values())[generator.integers(len(families))]
+        return family[generator.integers(len(family))]
+
+    def _missing(self, line: str) -> str:
+        """Characters that no font has, and the remedy."""
+        missing = required_glyphs(line).difference(*(face.characters for face in self.faces))
+        characters = " ".join(f"{chr(code)} (U+{code:04X})" for code in sorted(missing)[:3])
+        absent = f"none has {characters}" if missing else "each lacks some"
+        return f"{absent}: add a font of its script to the fonts"
+
+    def _checked_box(self, line: str, style: Style) -> LineBox:
+        # A glyph that takes no space of its own is rare: more characters than columns are not measured at all.
+        box = line_box(line, style) if len(line) <= self.config.max_columns else None
+        widest = self.config.max_columns
+        if box is None or box.width > MAX_PICTURE_WIDTH or box.width * self.config.height > widest * box.height:
+            raise UnrenderableError(
+                f"{_shortened(line)} is wider than {widest} columns: raise max_columns or shorten it"
+            )
+        return box
+
+
+def _number(text_id: str) -> int:
+    """A number of an id, the same in every process."""
+    return int.from_bytes(hashlib.sha256(text_id.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+
+
+def _shortened(line: str) -> str:
+    return repr(line if len(line) <= 40 else f"{line[:39]}…")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,14 +66,14 @@ def any_targets(draw) -> DistillationTargets:
     )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=example_count(100))
 @given(any_targets())
 def test_rows_weigh_one_with_a_label_and_the_teachers_share_without(result):
     expected = np.where(result.labels == NO_LABEL, 1 - result.alpha, 1.0)
     np.testing.assert_allclose(result.mixed().sum(1), expected, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=example_count(100))
 @given(any_targets(), st.floats(0.01, 1.0))
 def test_expansion_keeps_weights_classes_and_likeliest(result, keep):
     mixed = result.mixed()

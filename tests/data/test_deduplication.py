@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.examples import example_count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,9 @@ from distilmt.data.deduplication import HashWriter, HeldOut, duplicate_rows
 from distilmt.data.pairs import Pair
 from distilmt.data.parquet import StreamingSampler
 
-FILES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FILES = settings(
+    max_examples=example_count(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 SIDES = st.sampled_from(["a", "b", "A!", "c c", "…"])
 PAIRS = st.lists(st.tuples(SIDES, SIDES, st.none() | st.sampled_from([0.5, 0.25, 1.0])), max_size=60)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.examples import example_count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,9 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n
     lambda text: not text.endswith("\r") and not text.startswith("\ufeff")
 )
 PAIRS = st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=8)
-FILES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FILES = settings(
+    max_examples=example_count(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def write_lines(path: Path, lines: list[str]) -> str:

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import toy
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\u2581"), max_si
 
 
 @given(TEXT)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150), deadline=None)
 def test_any_text_comes_back(shared_tokenizer, split_tokenizer, text):
     text = normalize(text)
     for tokenizer in (shared_tokenizer, split_tokenizer):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from helpers.document_models import backwards, nothing, same, upper
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -150,14 +151,14 @@ PIECES += [
 MARKUP = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(MARKUP)
 def test_identity_changes_no_byte(text):
     for name in ("x.html", "x.md", "x.txt"):
         assert translate_document(text.encode(), name, same) == text.encode(), name
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(MARKUP, st.sampled_from(MODELS))
 def test_structure_is_preserved_whatever_comes(text, model):
     data = text.encode()

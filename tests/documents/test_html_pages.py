@@ -4,6 +4,7 @@ import re
 
 import pytest
 from helpers.document_models import calls, same, upper
+from helpers.examples import example_count
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -49,13 +50,13 @@ TEXTS = ["one word ", "Two words. ", "é ", "a &amp; b ", "\n", "  "]
 PAGES = st.lists(st.sampled_from(PRESERVED + TEXTS), max_size=20)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200), deadline=None)
 @given(PAGES)
 def test_identity_changes_no_byte(parts):
     assert translate_html("".join(parts), same) == "".join(parts)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200), deadline=None)
 @given(PAGES)
 def test_texts_are_translated_and_nothing_else(parts):
     instance = translate_html("".join(parts), upper)
@@ -121,7 +122,7 @@ def test_words_cut_by_tags_are_whole(before, after):
     assert translate_html(before, same) == before
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200), deadline=None)
 @given(st.lists(st.sampled_from(["a", "bc", " ", "D", "<b>", "</b>", "<i>", "</i>", "<wbr>", "字", "1"]), max_size=12))
 @example(["a", "字", " ", " ", "<b>", "字"])
 def test_whole_words_lose_nothing(parts):
@@ -177,7 +178,7 @@ def test_work_grows_with_length_and_no_faster(bomb):
     assert translate_html(bomb * 300, same) == bomb * 300
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200), deadline=None)
 @given(st.text(alphabet="<>a /=\"'!-{}%[]", max_size=60))
 def test_pieces_and_masks_are_the_text(text):
     assert "".join(piece.raw for piece in tokenize_html(text)) == text

@@ -3,6 +3,7 @@
 import random
 import re
 
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -101,7 +102,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100), deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join), st.integers(0, 2**32))
 def test_marks_stay_whatever_attention_is(page, seed):
     draw = random.Random(seed)

@@ -2,6 +2,7 @@
 
 import pytest
 from helpers.document_models import calls, same
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,7 +71,7 @@ def test_sentences_of_a_paragraph_are_translated_together():
     assert batches == [["A dog runs.", "A cat sleeps.", "A bird sings."]]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200), deadline=None)
 @given(
     st.text("ab ", max_size=30),
     st.text("ab ", max_size=30),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,7 +51,7 @@ def test_each_text_that_is_left_is_counted(name, text, reason):
     assert reason is None or reason in next(iter(report.skipped))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(st.sampled_from(["md", "html"]), st.data())
 def test_counts_add_up(kind, data):
     kinds = [(text, reason) for name, text, reason in LEFT if name == f"a.{kind}" and "title: " not in text]
@@ -79,7 +80,7 @@ TEMPLATES = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150), deadline=None)
 @given(st.lists(st.sampled_from([*TEMPLATES, "some words"]), max_size=12))
 def test_template_code_in_tags_is_no_text(parts):
     text = "\n".join(parts)
@@ -97,7 +98,7 @@ def test_text_of_blocktranslate_is_translated():
     ).replace("Turn it on", "TURN IT ON")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100), deadline=None)
 @given(st.text(st.sampled_from("ab \"'()\\&;]*_"), min_size=1, max_size=12), st.sampled_from(['""', "''", "()"]))
 def test_titles_of_links_keep_their_link(title, quotes):
     """Whatever a title holds, the link leads where it led, and an identity changes nothing."""

@@ -2,6 +2,7 @@
 
 import pytest
 from helpers.document_models import calls, same, upper
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,7 +114,7 @@ def test_each_construct(before, after):
     assert translate_markdown(before, same) == before
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150), deadline=None)
 @given(st.sampled_from(HEADS), st.lists(st.sampled_from(BLOCKS), max_size=8), st.sampled_from(["\n", "\r\n"]))
 def test_constructs_side_by_side(head, blocks, end):
     before = head + "\n\n<!-- -->\n\n".join(block for block, _ in blocks) + "\n"
@@ -192,7 +193,7 @@ PIECES += [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=example_count(400), deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join), st.booleans())
 def test_identity_changes_no_byte_of_anything(text, is_mdx):
     assert translate_markdown(text, same, is_mdx) == text
@@ -284,7 +285,7 @@ def test_work_grows_with_length_and_no_faster(bomb):
     assert translations == texts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(
     st.text("abc ", min_size=1, max_size=12).filter(lambda text: text == " ".join(text.split())),
     st.sampled_from(["", "[]"]),

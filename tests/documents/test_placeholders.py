@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -201,7 +202,7 @@ SIGNS = [
 SIGNS += [*ANYWHERE[:20], "one"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=example_count(300), deadline=None)
 @given(st.lists(st.sampled_from(SIGNS), max_size=30).map("".join), st.sampled_from([PLAIN, PROGRAM, FULL]))
 def test_parts_are_the_text(text, grammar):
     assert (
@@ -210,7 +211,7 @@ def test_parts_are_the_text(text, grammar):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100), deadline=None)
 @given(st.lists(st.sampled_from(["one", "two.", "Three!", *ANYWHERE, *PROGRAMS]), min_size=1, max_size=8), st.randoms())
 def test_a_translation_has_the_placeholders_of_its_source(words, draw):
     def model(texts):
@@ -284,7 +285,7 @@ def test_a_pattern_that_would_take_for_ever_is_stopped():
         KeepPatterns.of([r"(?:a|aa|a+)+$|x"]).spans("a" * 200 + "b")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=example_count(300), deadline=None)
 @given(st.lists(st.sampled_from([*SIGNS, *ANYWHERE, *PROGRAMS, "a", " "]), max_size=6).map("".join))
 def test_a_text_that_is_not_looked_through_has_no_placeholders(text):
     for grammar in (PLAIN, PROGRAM, FULL, Grammar(tilde=True, qt=True)):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from helpers.document_models import backwards, nothing, upper
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,7 +100,7 @@ PARTS += [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200), deadline=None)
 @given(st.lists(st.sampled_from(PARTS), max_size=8).map(" ".join), st.sampled_from(MODELS))
 def test_a_string_keeps_its_placeholders_or_stays(text, model):
     assert translate_strings([ProgramString(text)], list) == [text]

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from helpers.document_models import backwards, nothing, upper
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,14 +52,14 @@ def skeleton(text):
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200), deadline=None)
 @given(files())
 def test_identity_changes_no_byte(text):
     for name in ("a.srt", "a.vtt"):
         assert translate_document(text.encode(), name, list) == text.encode()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200), deadline=None)
 @given(files(), st.sampled_from([upper, backwards, nothing, times]))
 def test_no_time_is_translated_or_created(text, translate):
     seen = []
@@ -74,7 +75,7 @@ def test_no_time_is_translated_or_created(text, translate):
     assert re.findall(r"<[^>]*>|\{[^}]*\}", instance) == re.findall(r"<[^>]*>|\{[^}]*\}", text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200), deadline=None)
 @given(files())
 def test_every_text_is_translated(text):
     instance = translate_document(text.encode(), "a.srt", upper).decode()

@@ -3,6 +3,7 @@ import json
 import pytest
 import tokenizers as library
 from helpers import toy
+from helpers.examples import example_count
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -66,7 +67,7 @@ SPELLED = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(text=SPELLED)
 @example("</s>")
 @example("<unk>")
@@ -90,7 +91,7 @@ WORDS = st.lists(st.sampled_from([*toy.SOURCE_WORDS, *toy.LATIN_WORDS]), max_siz
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150), deadline=None)
 @given(text=st.one_of(WORDS, st.text(max_size=30), st.text("banRez.12<>x0é–€山 ", max_size=20)))
 def test_it_cuts_as_sentencepiece_does(both, kind, text):
     tokenizer, fast = both[kind]
@@ -99,7 +100,7 @@ def test_it_cuts_as_sentencepiece_does(both, kind, text):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100), deadline=None)
 @given(text=st.one_of(WORDS, st.text(max_size=30)))
 def test_it_reads_what_it_wrote(both, kind, text):
     tokenizer, fast = both[kind]

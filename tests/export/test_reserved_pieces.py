@@ -10,6 +10,7 @@ import pytest
 import sentencepiece
 import yaml
 from helpers import toy
+from helpers.examples import example_count
 from helpers.marian import new_network
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -84,7 +85,7 @@ def by_marian(directory):
     return lambda text: processor.encode(text, out_type=int)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(text=TEXTS)
 @example("</s>")
 @example("ba </s> ba")
@@ -116,7 +117,7 @@ def test_argos_packages_end_as_before(tmp_path, trained_model, shared_tokenizer,
     assert translations == Translator(exported_model, threads=1).translate(texts, beam_size=1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(text=TEXTS)
 @example("</s>")
 @example("山</s>山 </s>")

@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 from helpers import toy
+from helpers.examples import example_count
 from helpers.processes import Process
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -139,7 +140,7 @@ CONTROL = ["</s>", "<unk>", "<pad>", "<s>"]
 
 
 @given(st.lists(st.sampled_from([*CONTROL, "ban", "@@", " ", "&lt;", "\u2028", "…"])).map("".join))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100), deadline=None)
 def test_control_pieces_in_a_text_are_text(pieces, text):
     assert not set(CONTROL) & set(pieces.encode([text])[0])
 

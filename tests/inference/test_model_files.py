@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
@@ -165,7 +166,7 @@ def test_xz_of_several_streams_is_read_whole(tmp_path_factory, parts, padding):
 
 
 @given(data=st.binary(max_size=300))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100), deadline=None)
 def test_xz_of_any_bytes_is_read_or_refused(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("xz") / "a.xz"
     path.write_bytes(data)

@@ -5,6 +5,7 @@ from typing import get_args
 
 import pytest
 import torch
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,7 +62,7 @@ def logits(seed: int) -> torch.Tensor:
     return torch.randn(5, 9, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 2
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=example_count(60))
 @given(seeds, seeds, st.sampled_from(KINDS), st.floats(0.05, 0.95))
 def test_never_negative_and_zero_only_at_the_teacher(a, b, kind, skew):
     result = with_parameters(kind, logits(a).log_softmax(-1), logits(b).softmax(-1), skew)

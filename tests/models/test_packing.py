@@ -1,5 +1,6 @@
 import numpy as np
 import torch
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ def packings(lengths):
 
 
 @given(LENGTHS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100), deadline=None)
 def test_every_word_has_a_cell_in_its_sentences_row(lengths):
     words, _, bins = packings(lengths)
     first = np.cumsum([0, *(rows * width for rows, width in bins.blocks)])
@@ -41,7 +42,7 @@ def rows_of(cells, bins):
 
 
 @given(LENGTHS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 def test_source_and_target_share_a_row(lengths):
     words, _, bins = packings(lengths)
     rows = [rows_of(side.cells.numpy(), bins) for side in words]
@@ -51,7 +52,7 @@ def test_source_and_target_share_a_row(lengths):
 
 
 @given(LENGTHS, st.integers(1, 3), st.integers(1, 4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100), deadline=None)
 def test_there_and_back(lengths, parts, heads):
     """Every word's vectors reach its own cell of the right part and head, and come back."""
     (_, words), (_, packing), bins = packings(lengths)

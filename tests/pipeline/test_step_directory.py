@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,7 +106,7 @@ def test_an_unfinished_one_of_other_settings_is_preserved_and_goes_on_later(tmp_
     assert (tmp_path / "labels" / "part").read_text() == "paid for"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.booleans()), max_size=8))
 def test_no_work_is_lost_whatever_is_requested(tmp_path_factory, calls):
     root = tmp_path_factory.mktemp("step")

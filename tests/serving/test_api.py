@@ -3,6 +3,7 @@ import json
 import pytest
 from helpers import toy
 from helpers.clients import Client
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,7 +131,7 @@ JSON = st.recursive(
 TEXT = st.text(st.characters(), max_size=40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(q=TEXT | st.lists(TEXT, max_size=3) | JSON, source=st.sampled_from(["en", "auto", "it"]) | JSON, more=JSON)
 def test_nothing_that_is_sent_breaks_it(client, q, source, more):
     body = json.dumps({"q": q, "source": source, "target": "it", "alternatives": more, "details": more})

@@ -2,6 +2,7 @@
 
 import pytest
 from helpers.clients import Client
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,7 +55,7 @@ def test_a_document_without_letters_stays(client):
 
 
 @given(st.text(max_size=20_000))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100), deadline=None)
 def test_a_sample_is_of_the_text_and_bounded(text):
     part = sample(text)
     assert len(part) <= 2000 and set(part) <= {*text, " "}

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from helpers import toy
 from helpers.clients import Client
+from helpers.examples import example_count
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -54,7 +55,7 @@ CHARSET = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150), deadline=None)
 @given(body=st.lists(PART | st.binary(max_size=8), max_size=20).map(b"".join), kind=KIND, charset=CHARSET)
 def test_no_form_breaks_it(client, body, kind, charset):
     path = "/translate_file" if kind.startswith("multipart") else "/translate"
@@ -227,7 +228,7 @@ def test_texts_without_letters_come_back(run, exported_model, text):
     assert response.json()["detectedLanguage"]["confidence"] == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(text=st.text(min_size=1, max_size=60))
 @example(text="\0µ")
 @example(text="\ufeffµ {name}")

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import pytest
+from helpers.examples import example_count
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -87,7 +88,7 @@ def test_what_stands_around_a_translation_is_left_out(form):
 words = st.text(st.sampled_from("abcdeàéñß漢字かな,. 0129-"), min_size=1, max_size=40).map(str.split).map(" ".join)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=example_count(300))
 @given(words.filter(bool), words.filter(bool), st.sampled_from(THOUGHTS), st.sampled_from(AROUND))
 @example("e", "a", "{}", "{}")
 def test_any_text_comes_out_of_any_forms(translation, source, thoughts, around):
@@ -95,7 +96,7 @@ def test_any_text_comes_out_of_any_forms(translation, source, thoughts, around):
     assert clean(thoughts.replace("{}", around.replace("{}", translation)), source) == translation
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=example_count(300))
 @given(words.filter(lambda text: not text.startswith("1. ")))  # which is a list's
 def test_plain_translations_are_left_as_they_are(text):
     result = clean_output(text, "a source", "Italian")
@@ -207,7 +208,7 @@ anything = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=example_count(200))
 @given(st.text(max_size=200), st.text(max_size=40), anything)
 def test_no_response_breaks_it(response, source, content):
     assert "\n" not in clean_output(response, source, "Italian").text

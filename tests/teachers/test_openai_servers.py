@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from helpers.examples import example_count
 from helpers.openai import teacher, upper
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -128,7 +129,7 @@ def test_an_error_with_status_200_may_be_in_passing(server):
     assert teacher(server).translate(["a"]) == ["A"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200), deadline=None)
 @given(
     st.integers(400, 599),
     st.binary(max_size=200)

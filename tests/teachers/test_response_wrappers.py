@@ -6,6 +6,7 @@ import zlib
 from dataclasses import asdict
 
 import pytest
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,7 +70,7 @@ def test_what_belongs_to_a_translation_stays(source, response):
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=example_count(300), deadline=None)
 def test_nothing_breaks_it_and_all_can_be_written(response, source):
     for text in (
         response,

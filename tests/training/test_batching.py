@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.examples import example_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,7 +58,7 @@ def fits(data, name):
 
 
 @given(st.integers(0, 10_000), st.integers(1, 300), st.integers(1, 400), st.sampled_from([0.0, 0.3, 1.0]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 def test_every_usable_row_once_within_the_bound(seed, count, tokens, share):
     data = training_set(seed, count, reference_share=share)
     result = sample(data, tokens, seed)
@@ -129,7 +130,7 @@ def test_cut_takes_as_much_as_fits(lengths, tokens):
 
 
 @given(st.integers(0, 10_000), st.booleans(), st.booleans(), st.sampled_from([0.0, 0.5, 1.0]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=example_count(80), deadline=None)
 def test_collate_keeps_words_and_labels_together(seed, reference_top, hypothesis_top, share):
     data = training_set(seed, 60, reference_share=share, reference_top=reference_top, hypothesis_top=hypothesis_top)
     for rows, references in epoch_batches(data, 200, seed, 0):

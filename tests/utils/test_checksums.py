@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from helpers import toy
+from helpers.examples import example_count
 from helpers.processes import Process
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -64,7 +65,7 @@ CHANGES = (
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(FILES), change=CHANGES)
 def test_a_damaged_file_is_reported_or_does_no_harm(model, damaged, name, change):
     expected = Translator(model, threads=1).translate([SENTENCE])
@@ -79,7 +80,7 @@ def test_a_damaged_file_is_reported_or_does_no_harm(model, damaged, name, change
             assert ("\n" not in str(error) and name in str(error)) or "card.json" in name
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(["config.json", "distilmt.json", "shared_vocabulary.json", "source.spm"]), change=CHANGES)
 def test_without_a_card_whatever_cannot_be_read_is_one_line(damaged, name, change):
     place = damaged(name, change, card=False)
@@ -129,7 +130,7 @@ def test_a_card_reads_nothing_elsewhere(model, tmp_path):
             check_checksums(place)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(["model.safetensors", "vocab.json"]), st.data())
 def test_any_damage_of_a_steps_file_is_noticed(tmp_path, name, data):
     """A bit, an end that is cut off or added, another file of the same size, or none."""

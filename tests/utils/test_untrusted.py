@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from helpers.examples import example_count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -53,7 +54,7 @@ def within(form, entry):
     return [within(each, entry) for each in form] if isinstance(form, list) else dict([entry])
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wrappers, st.sampled_from(sorted(HOSTILE)), st.sampled_from(["config.json", "tokenizer_config.json"]))
 def test_a_hostile_key_is_refused_wherever_it_stands(tmp_path, form, key, name):
     (tmp_path / "tokenizer_config.json").unlink(missing_ok=True)

@@ -84,7 +84,7 @@ def test_empty_files_and_null(tmp_path):
         ("labels: 3", "labels must hold keys: beam_size"),
         ("- 1", "must hold keys and values"),
         ("just text", "must hold keys and values"),
-        ("a: [1", "is not a YAML file"),
+        ("a: [1", "is not YAML .*: correct it"),
         ("seed: many", "^seed is many: it must be a whole number$"),
         ("labels: {top_k: 1.5}", "^labels.top_k is 1.5: it must be a whole number$"),
         ("student: {model: {preset: huge}}", "^student.model.preset is huge: it must be one of .*small.* or null$"),
@@ -175,9 +175,12 @@ def test_every_key_is_described():
 
 def test_a_file_that_is_not_text(tmp_path):
     (tmp_path / "run.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="is not a YAML file"):
+    with pytest.raises(UserError, match="is not text in UTF-8: name a YAML file"):
         loading.load([str(tmp_path / "run.yaml")])
-    with pytest.raises(UserError, match="is not a YAML file"):
+    with pytest.raises(UserError, match="is a directory: name a YAML file"):
+        loading.load([str(tmp_path)])
+    (tmp_path / "config.yaml").touch()
+    with pytest.raises(UserError, match=r"is a directory: name .*/config\.yaml$"):
         loading.load([str(tmp_path)])
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from distilmt.inference.manifest import read_model_file
+from distilmt.inference.manifest import exported_model, read_model_file
 from distilmt.inference.sandbox import check_model_files
 from distilmt.inference.sandbox.limits import fault_of
 from distilmt.utils import unpacking
@@ -194,3 +194,13 @@ def test_every_end_of_a_child_is_a_line(lines, status, expected):
 
 def test_a_child_that_read_all_has_no_fault():
     assert fault_of(['{"file": "a.spm"}', '{"done": true}'], 0, 60, 1 << 20) is None
+
+
+def test_an_export_for_another_program_is_named(tmp_path):
+    (tmp_path / "card.json").write_text('{"form": "ONNX, float32"}')
+    with pytest.raises(
+        UserError, match=r"is an export as ONNX, float32, which other programs run: its README\.md says"
+    ):
+        exported_model(tmp_path)
+    with pytest.raises(UserError, match=r"card\.json is a file: name a run directory"):
+        exported_model(tmp_path / "card.json")

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilmt.inference.base import DecodingOptions
+from distilmt.inference.teacher_reference import TeacherReference
+from distilmt.teachers.command import Command
 from distilmt.teachers.remote import RemoteTeacher, check_teacher
 from distilmt.utils.errors import UserError
 
@@ -158,3 +160,8 @@ def test_each_text_has_its_own_translation_or_none(counts):
     texts = [f"{count} word{number}" for number, count in enumerate(counts)]
     result = teacher(sys.executable, "-c", code).translate(texts)
     assert result == [text.upper() if count == 1 else "" for count, text in zip(counts, texts, strict=True)]
+
+
+def test_a_program_that_writes_without_end_is_refused():
+    with pytest.raises(UserError, match=r"'yes no' writes without end .*first \['no'\]"):
+        Command(TeacherReference(command="yes no")).check_program()

@@ -37,6 +37,11 @@ def read_yaml(path: Path) -> JsonObject:
     Raises:
         UserError: the file does not exist, or has no keys and values.
     """
+    if path.is_dir():
+        own = path / "config.yaml"
+        raise UserError(
+            f"{path} is a directory: name {own if own.exists() else 'a YAML file, such as those in configs/'}"
+        )
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except UserError as error:
@@ -45,12 +50,15 @@ def read_yaml(path: Path) -> JsonObject:
         raise UserError(f"{path} does not exist: name a YAML file, such as those in configs/") from None
     except RecursionError:
         raise UserError(f"{path} is nested too deep: use only the keys of `distilmt run --help`") from None
-    except (IsADirectoryError, UnicodeDecodeError, yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{path} is not a YAML file ({' '.join(str(error).split())[:150]})") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not text in UTF-8: name a YAML file, such as those in configs/") from None
+    except (yaml.YAMLError, ValueError) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise UserError(f"{path} is not YAML ({reason}): correct it; configs/ has files to compare with") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): check the path") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise UserError(f"{path} must hold keys and values, such as `seed: 1`")
+        raise UserError(f"{path} must hold keys and values, such as `seed: 1`: name a YAML file like those in configs/")
     return values

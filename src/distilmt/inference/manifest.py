@@ -108,6 +108,8 @@ def unpacked_files(path: Path) -> dict[str, object] | None:
 
 def export_hint(path: Path) -> str:
     """What to name, or to do, where a directory holds no exports."""
+    if form := _form(path):
+        return f"it is an export as {form}, which other programs run: its README.md says how; name another export"
     if any(map(is_model, path.resolve().parent.glob("exports/*"))):
         return f"name the run that it is a step of, {path.parent}"
     return "finish the run first"
@@ -116,6 +118,14 @@ def export_hint(path: Path) -> str:
 def resolve_name(path: Path) -> Path:
     """The directory of a model that is installed with distilmt; any other path unchanged."""
     return pretrained.STUDENT if str(path) == pretrained.DEMO and not path.exists() else path
+
+
+def _form(path: Path) -> str:
+    """The format of an export as its card names it; empty without a card."""
+    try:
+        return str(json.loads((path / "card.json").read_text(encoding="utf-8")).get("form") or "")
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def exported_model(path: Path, system: str = "student-int8") -> Path:
@@ -131,6 +141,10 @@ def exported_model(path: Path, system: str = "student-int8") -> Path:
     path = resolve_name(path)
     if is_model(path) or has_manifest(path):
         return path  # the loader reports missing files
+    if path.is_file():
+        raise UserError(
+            f"{path} is a file: name a run directory (runs/demo) or an exported model, which is a directory"
+        )
     if not path.is_dir():
         raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
     directory = path / "compressed" / "model" if system == "compressed" else path / "exports" / system

@@ -10,11 +10,13 @@ et al. 2017.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from distilmt.config import ModelConfig
 from distilmt.utils.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ import shlex
 import shutil
 from pathlib import Path
 
-from distilmt.config import CorpusConfig, ModelConfig, RunConfig
-from distilmt.data.readers.files import check_parallel
+from distilmt.config import ModelConfig, RunConfig
 from distilmt.data.sources import check_sources as check_origins
-from distilmt.evaluation.other_systems import check_files as check_other_outputs
 from distilmt.pipeline.architecture_checks import check_architectures, teacher_architecture
+from distilmt.pipeline.input_checks import check_input_files
 from distilmt.training.tracker import check_tracker
+from distilmt.utils.arguments import check_written_path
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import STEP_FILE, read_step
 
@@ -27,11 +27,13 @@ def check(config: RunConfig, exporting: bool) -> None:
     Raises:
         UserError: something is missing, or does not go together; one line names it.
     """
+    # What needs no heavy import comes first.
+    check_written_path("run_dir", config.run_dir)
+    check_origins(config.corpus)
+    check_input_files(config)
+    _check_shapes(config)
     if exporting:
         _check_exports(config)
-    check_origins(config.corpus)
-    _check_files(config)
-    _check_lines(config.corpus, Path(config.run_dir))
     check_models(config)
     _check_disk(config)
     _check_hub(config)
@@ -45,11 +47,9 @@ def check_models(config: RunConfig) -> None:
     """
     for model in ("teacher", "student"):
         check_tracker(f"{model}.training.tracker", getattr(config, model).training.tracker)
+    _check_shapes(config)
     _check_teacher(config)
     _check_labels(config)
-    if not config.teacher.named:
-        _check_shape("teacher", config.teacher.model)
-    _check_shape("student", config.student.model)
     check_architectures(config)
     _check_layers(config)
     _check_top_k(config)
@@ -116,30 +116,6 @@ def _check_hub(config: RunConfig) -> None:
         from distilmt.teachers.existing import family
 
         family(path)
-
-
-def _check_files(config: RunConfig) -> None:
-    check_other_outputs(config.evaluation.other_outputs)
-    corpus = config.corpus
-    named = {"train": corpus.train, "valid": corpus.valid, "test": corpus.test, "monolingual": corpus.monolingual}
-    named |= {f"sources[{number}].files": source.files for number, source in enumerate(corpus.sources)}
-    for key, paths in named.items():
-        for path in paths:
-            if not Path(path).exists():
-                raise UserError(f"{path} does not exist: check corpus.{key}")
-    if config.tokenizer.path and not Path(config.tokenizer.path).is_dir():
-        raise UserError(f"tokenizer.path {config.tokenizer.path} is not a directory: give one with a Marian tokenizer")
-
-
-def _check_lines(corpus: CorpusConfig, run: Path) -> None:
-    """Check that two text files have as many lines; files of a finished corpus were checked before."""
-    several = {"train": corpus.train, "valid": corpus.valid, "test": corpus.test}
-    several |= {f"sources[{number}].files": source.files for number, source in enumerate(corpus.sources)}
-    record = read_step(run / "corpus")
-    done = record.settings if record else {}
-    for key, paths in several.items():
-        if len(paths) == 2 and done.get(f"corpus.{key}") != paths:
-            check_parallel(paths)
 
 
 def _check_teacher(config: RunConfig) -> None:
@@ -245,6 +221,12 @@ def _check_command(command: str) -> None:
         raise UserError(
             f"teacher.command: program {arguments[0] if arguments else command!r} not found: check its name"
         )
+
+
+def _check_shapes(config: RunConfig) -> None:
+    if not config.teacher.named:
+        _check_shape("teacher", config.teacher.model)
+    _check_shape("student", config.student.model)
 
 
 def _check_shape(model: str, config: ModelConfig) -> None:

@@ -91,7 +91,7 @@ def _own_config(path: Path) -> bool:
 def hold_run_dir(root: Path, config: str | None) -> Iterator[None]:
     """Lock a run directory for this process and write its configuration.
 
-    If the block raises UserError before any step is finished, the directory is restored.
+    If the block raises UserError before any step is finished, or writes nothing, the directory is restored.
 
     Args:
         root: what `check_run_root` returned.
@@ -102,13 +102,16 @@ def hold_run_dir(root: Path, config: str | None) -> Iterator[None]:
     """
     absent = _missing_directories(root)
     unlocked = not (root / ".lock").exists()
-    try:
-        with locked(root), _configured(root, config):
-            yield
-    except UserError:
-        if unlocked and not _finished(root):
-            _remove_empty_run(root, absent)
-        raise
+    with locked(root):
+        try:
+            with _configured(root, config):
+                yield
+        except UserError:
+            if unlocked and not _finished(root):
+                _remove_empty_run(root, absent)
+            raise
+        if unlocked and config is None and not _finished(root):
+            _remove_empty_run(root, absent)  # nothing was written: a later block creates it again
 
 
 @contextmanager

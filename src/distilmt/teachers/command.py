@@ -6,7 +6,6 @@ import logging
 import re
 import shlex
 import signal
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,12 +14,15 @@ from itertools import takewhile
 
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.teacher_reference import TeacherReference
+from distilmt.teachers.program_output import run_bounded
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores
 
 logger = logging.getLogger(__name__)
 
 _WAIT, _PER_LINE = 120.0, 10.0
+_MOST_BYTES, _BYTES_PER_LINE = 1 << 20, 1 << 14
+"""Output that a program may write for a batch, and for every line of it: one that writes more has no end."""
 _PROBE = ["Hello.", "Good morning, Zoë.", "Thank you very much."]
 _SHELL = re.compile(r"[|<>;&]+|\d>+\S*|>+[/.\w]\S*")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
@@ -144,20 +146,26 @@ class Command:
         text = "".join(f"{line}\n" for line in lines).encode(errors="replace")
         seconds = _WAIT + _PER_LINE * len(lines)
         try:
-            done = subprocess.run(self.arguments, input=text, capture_output=True, timeout=seconds, check=False)
+            done = run_bounded(self.arguments, text, seconds, _MOST_BYTES + _BYTES_PER_LINE * len(lines))
         except (FileNotFoundError, PermissionError):
             raise UserError(
                 f"teacher.command: program {self.arguments[0]!r} not found: install it, or check PATH"
-            ) from None
-        except subprocess.TimeoutExpired:
-            raise UserError(
-                f"teacher.command {self.name!r} did not end within {seconds:.0f} s: make it exit at end of input"
             ) from None
         except (OSError, ValueError) as error:  # not an executable format, a zero byte in its name
             reason = getattr(error, "strerror", None) or str(error)
             raise UserError(
                 f"teacher.command {self.name!r} cannot be started ({reason}): run it by hand to see why"
             ) from None
+        if done.too_long:
+            first = done.stdout[:40].decode(errors="replace").splitlines()[:1]
+            raise UserError(
+                f"teacher.command {self.name!r} writes without end (more than {len(done.stdout):,} bytes for "
+                f"{len(lines)} lines, first {first}): {_REMEDY}"
+            )
+        if done.timed_out:
+            raise UserError(
+                f"teacher.command {self.name!r} did not end within {seconds:.0f} s: make it exit at end of input"
+            )
         if done.returncode:
             message = done.stderr.decode(errors="replace").strip().splitlines() or ["without a message"]
             raise UserError(

@@ -161,3 +161,15 @@ def test_vocabulary_too_small_for_the_bytes_is_reported(tmp_path):
     for size in (20, 258):
         with pytest.raises(UserError, match="vocab_size"):
             tokenizers.train(*toy.pairs(60), replace(TokenizerConfig(), vocab_size=size), tmp_path, 1)
+
+
+def test_a_vocabulary_that_does_not_fit_its_model_is_refused(tmp_path, shared_tokenizer):
+    shared_tokenizer.copy_to(tmp_path)
+    size = len(shared_tokenizer.target.tokens)
+    (tmp_path / "config.json").write_text(json.dumps({"pad_token_id": size - 1}))
+    assert len(tokenizers.load(tmp_path).target.tokens) == size
+    (tmp_path / "config.json").write_text(json.dumps({"pad_token_id": size + 99}))
+    with pytest.raises(
+        UserError, match=rf"vocab\.json has {size} tokens, but the model in .* has {size + 100}: copy both"
+    ):
+        tokenizers.load(tmp_path)

@@ -103,7 +103,21 @@ def load(directory: Path) -> Tokenizer:
             f"{directory} has {len(source.tokens)} source tokens but {len(target.tokens)} target tokens: "
             "Marian needs equal numbers on both sides, so train the tokenizer again"
         )
+    _check_pad_id(directory, len(target.tokens) - 1)
     return Tokenizer(directory, source, target, shared)
+
+
+def _check_pad_id(directory: Path, last_id: int) -> None:
+    """Compare a vocabulary with the model beside it: `<pad>` is the last token of both."""
+    try:
+        pad_id = json.loads((directory / "config.json").read_bytes()).get("pad_token_id")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return  # no model, or one that its loader reports
+    if isinstance(pad_id, int) and pad_id != last_id:
+        raise UserError(
+            f"{directory / 'vocab.json'} has {last_id + 1} tokens, but the model in {directory} has {pad_id + 1}: copy "
+            "both from their source again"
+        )
 
 
 def _load_language(model: Path, vocabulary: Path) -> LanguageTokenizer:

@@ -138,7 +138,7 @@ def test_a_teacher_with_another_vocabulary_and_pairs(exported_model, tmp_path):
 
 
 def test_settings_besides_a_configuration_are_refused(tmp_path):
-    with pytest.raises(UserError, match="a configuration and teacher are both given"):
+    with pytest.raises(UserError, match="config and other arguments are both given"):
         distilmt.distill(RunConfig(), teacher="x")
     with pytest.raises(UserError, match="no teacher is named"):
         distilmt.distill(text="mine.en", pair="en-it")

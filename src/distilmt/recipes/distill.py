@@ -70,6 +70,7 @@ def run(config: DistillConfig) -> Path:
         UserError: an option is missing, or an input cannot be used.
     """
     first = first_config(config)
+    _check_files(config)
     root = Path(first.run_dir)
     preflight.check(first, exporting=True)
     with runner.open_run(first, whole=False):
@@ -81,6 +82,13 @@ def run(config: DistillConfig) -> Path:
         lengths = cached_plan(root, "student", second, lambda: {"training": _student_lengths(config.minutes, second)})
     training = replace(second.student.training, **lengths["training"])
     return runner.run(replace(second, student=replace(second.student, training=training)))
+
+
+def _check_files(config: DistillConfig) -> None:
+    for key in ("text", "train", "valid", "test"):
+        for path in getattr(config, key):
+            if not Path(path).exists():
+                raise UserError(f"{path} does not exist: check {key}")
 
 
 def first_config(config: DistillConfig) -> RunConfig:
@@ -96,10 +104,6 @@ def first_config(config: DistillConfig) -> RunConfig:
         raise UserError("no teacher is named: name a model directory, or a model of the Hugging Face hub")
     if not (config.text or config.train):
         raise UserError("no text is named: name text files in the source language, or sentence pairs with train")
-    for key in ("text", "train", "valid", "test"):
-        for path in getattr(config, key):
-            if not Path(path).exists():
-                raise UserError(f"{path} does not exist: check {key}")
     scale, bilingual = scale_for(config.minutes), bool(config.train)
     tokenizer = config.teacher if has_tokenizer(config.teacher) else None
     training = TrainingConfig(batch_tokens=scale.batch_tokens, patience=0, dropout=0.0)

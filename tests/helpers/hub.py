@@ -104,7 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._json({"error": "it exists", "url": f"{self.store.url}/{name}"}, 409)
                 return
             self.store.models[name] = {}
-            self.store.visibilities[name] = request.get("visibility", "public")
+            is_private = request.get("private") or request.get("visibility") == "private"  # before and since 2.0
+            self.store.visibilities[name] = "private" if is_private else "public"
             self._json({"url": f"{self.store.url}/{name}", "id": name})
         elif "/preupload/" in self.path:
             paths = [file["path"] for file in json.loads(body)["files"]]

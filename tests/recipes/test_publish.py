@@ -119,6 +119,7 @@ def test_a_published_student_translates_from_the_hub(finished_run, tmp_path):
         program = _PROGRAM.format(run=str(finished_run), name=NAME, text=TEXT)
         process = commands.python(program, environment(hub, tmp_path))
     assert process.returncode == 0, process.stderr.decode()[-3000:]
+    assert b"%|" not in process.stderr  # no progress bar
     urls, translation = json.loads(process.stdout)
     assert urls == [f"{hub.url}/team/new", f"{hub.url}/{NAME}"] and hub.visibilities == {"team/new": "private"}
     assert front_matter(hub.models["team/new"]["README.md"].decode())["license"] == "cc-by-4.0"

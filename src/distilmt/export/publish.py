@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from distilmt import __version__
 from distilmt.export.card import FACTS, README, body, language_codes, read_card
-from distilmt.inference.hub import FILES, PREFIX, REPOSITORY, hub_errors
+from distilmt.inference.hub import FILES, PREFIX, REPOSITORY, hub_errors, without_progress_bars
 from distilmt.utils.checksums import check_checksums
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonMapping
@@ -77,7 +77,7 @@ def push(directory: Path, repo_id: str, about: Publication, private: bool = Fals
     with hub_errors(shown):
         from huggingface_hub import HfApi
     text = published_card(directory, repo_id, about)
-    with hub_errors(shown):
+    with hub_errors(shown), without_progress_bars():
         api = HfApi(library_name="distilmt", library_version=__version__)
         url = api.create_repo(repo_id, private=private, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="distilmt-push-") as temporary:

@@ -51,7 +51,7 @@ def model_directory(name: str | Path) -> Path:
     repo_id, _, revision = repository.partition("@")
     if not repo_id or repository.endswith("@"):
         raise UserError(f"{name} names no model: write hf:OWNER/NAME or hf:OWNER/NAME@REVISION")
-    with hub_errors(str(name)):
+    with hub_errors(str(name)), without_progress_bars():
         from huggingface_hub import snapshot_download
 
         directory = Path(snapshot_download(repo_id, revision=revision or None, allow_patterns=list(FILES)))
@@ -78,11 +78,26 @@ def hub_errors(name: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if error.name != "huggingface_hub":
+        if (error.name or "").partition(".")[0] != "huggingface_hub":
             raise
         raise UserError(f"{name} needs huggingface_hub, which is not installed: {install_command('hub')}") from None
     except Exception as error:
         raise UserError(f"{name}: {_reason(error)}") from None
+
+
+@contextmanager
+def without_progress_bars() -> Iterator[None]:
+    """Switch off the bars of huggingface_hub, which some versions draw into files and pipes, too."""
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    if are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
 
 
 def _reason(error: Exception) -> str:

@@ -1,7 +1,8 @@
 # One way in: `make demo` and `make test` set up everything they need, from nothing. A second call installs nothing.
 
 PYTHON ?= python3
-MINUTES ?= 20
+MINUTES ?=
+TEACHER ?=
 PAIR ?= en-it
 DEMO_FLAGS ?=
 PIP_FLAGS ?=
@@ -16,7 +17,7 @@ DEV_EXTRAS := all,argos,ray,tensorboard
 
 help:
 	@echo "make install    a virtual environment in $(VENV) with distilmt in it"
-	@echo "make demo       distil a translator: PAIR=$(PAIR) MINUTES=$(MINUTES) DEMO_FLAGS='--report_language zh'"
+	@echo "make demo       distill a translator: PAIR=$(PAIR) MINUTES=60 TEACHER=train DEMO_FLAGS='--report_language zh'"
 	@echo "make test       lint, and the tests that are quick; one installs the wheel"
 	@echo "make test-all   lint, and all tests"
 	@echo "make test-lowest  quick tests with the lowest versions that are allowed"
@@ -28,7 +29,7 @@ help:
 install: $(VENV)/.installed
 
 demo: $(VENV)/.installed
-	$(BIN)/distilmt demo --pair $(PAIR) --minutes $(MINUTES) $(DEMO_FLAGS)
+	$(BIN)/distilmt demo --pair $(PAIR) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(TEACHER),--teacher $(TEACHER)) $(DEMO_FLAGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

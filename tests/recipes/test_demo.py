@@ -7,12 +7,13 @@ from helpers import commands, toy
 
 from distilmt.config.commands import DemoConfig
 from distilmt.models.presets import shape
-from distilmt.recipes import demo, time_budget
+from distilmt.recipes import demo, demo_recipe, time_budget
+from distilmt.utils import pretrained
 from distilmt.utils.errors import UserError
 
 
 def test_more_minutes_carry_bigger_models():
-    sizes = [demo.scale_for(minutes) for minutes in (2, 20, 60, 300)]
+    sizes = [demo_recipe.scale_for(minutes) for minutes in (2, 20, 60, 300)]
     for part in ("teacher", "student"):
         widths = [(shape(getattr(size, part)).d_model, shape(getattr(size, part)).encoder_layers) for size in sizes]
         assert widths == sorted(widths) and widths[0] < widths[-1]
@@ -29,8 +30,33 @@ def test_first_plan():
     config = demo.first_plan(DemoConfig(dataset="hf:some/set", teacher="some/teacher"), Path("x"))
     assert config.student.initialization == "random"  # its layers know other pieces
     assert config.corpus.dataset == "hf:some/set" and config.teacher.path == "some/teacher"
-    assert demo.first_plan(DemoConfig(), Path("x")).student.initialization == "spaced"
+    config = demo.first_plan(DemoConfig(teacher="train"), Path("x"))
+    assert (config.teacher.path, config.student.initialization) == (None, "spaced")
     assert demo.first_plan(DemoConfig(), Path("x")).corpus.dataset in ("debian", "hf:Helsinki-NLP/opus-100")
+
+
+def test_the_built_in_teacher_gives_its_vocabulary_to_a_student_of_random_weights():
+    config = demo.first_plan(DemoConfig(dataset="debian"), Path("x"))
+    assert config.teacher.path == config.tokenizer.path == str(pretrained.TEACHER)
+    assert config.student.initialization == "random" and config.student.objective.kd_weight > 0
+    assert config.student.baseline and config.labels.top_k > 0
+
+
+@pytest.mark.parametrize(
+    ("config", "teacher", "minutes"),
+    [
+        (DemoConfig(dataset="debian"), str(pretrained.TEACHER), 6.5),
+        (DemoConfig(dataset="debian", minutes=60), str(pretrained.TEACHER), 60),
+        (DemoConfig(dataset="debian", teacher="train"), None, 20),
+        (DemoConfig(dataset="debian", teacher="models/mine"), "models/mine", 20),
+        (DemoConfig(dataset="debian", pair="en-de"), None, 20),
+        (DemoConfig(train=["a.tsv"]), None, 20),
+        (DemoConfig(dataset="hf:some/set"), None, 20),
+    ],
+)
+def test_the_built_in_teacher_is_for_its_own_pair_and_text(config, teacher, minutes):
+    assert demo_recipe.teacher_path(config) == teacher
+    assert demo_recipe.minutes(config) == minutes
 
 
 @pytest.mark.parametrize(
@@ -108,7 +134,7 @@ def test_a_slow_machine_trains_a_shallower_teacher(tmp_path, monkeypatch, pace, 
             return pace
 
     monkeypatch.setattr(demo.EncodedPairs, "of", lambda *_: Text())
-    config = DemoConfig(minutes=20)
+    config = DemoConfig(minutes=20, teacher="train")
     first = demo.first_plan(config, tmp_path)
     teacher = demo.with_teacher(first, demo.plan_teacher(config, first, tmp_path)).teacher
     assert requests == measured

@@ -91,6 +91,18 @@ def test_distillation_is_judged_against_the_baseline(italian, change, p_value, w
     assert findings(italian, ENGLISH)[0].startswith(words)
 
 
+@pytest.mark.parametrize(("_", "words"), [(ENGLISH, "The teacher is not better"), (CHINESE, "教师模型不比学生模型好")])
+def test_a_teacher_that_was_trained_too_short_is_named(italian, _, words):
+    row = italian["comparisons"][0]
+    assert (row["a"], row["b"]) == ("student-int8", "teacher")
+    row["difference"] = 0.5
+    assert findings(italian, _)[-1].startswith(words)
+    row["difference"] = -0.5
+    assert not findings(italian, _)[-1].startswith(words)
+    row["difference"], italian["config"]["teacher"] = 0.5, {"path": "models/mine"}
+    assert not findings(italian, _)[-1].startswith(words)
+
+
 def test_where_chrf_and_bleu_disagree_it_is_stated(italian):
     assert not any("chrF" in text for text in findings(italian, ENGLISH))
     row = italian["comparisons"][0]

@@ -111,6 +111,9 @@ class Terminal(logging.Handler):
 
 def show_report(report: RunReport, root: Path) -> None:
     """Print the table of systems and the path of the report."""
+    from distilmt.report.languages import ENGLISH
+    from distilmt.report.summary import weak_teacher
+
     table = Table(
         title=f"{report['pair']['source']} → {report['pair']['target']}, {report['test']['sentences']} sentences",
         box=SIMPLE_HEAD,  # without lines between the columns the table fits into 80 characters
@@ -127,6 +130,8 @@ def show_report(report: RunReport, root: Path) -> None:
         if row["metric"] == "bleu" and row["a"] == "student-int8" and row["b"] in ("teacher", "baseline-int8"):
             line = f"student-int8 − {row['b']}: {row['difference']:+.2f} BLEU (p = {row['p_value']:.4f})"
             console.print(line, highlight=False)
+    if warning := weak_teacher(report, ENGLISH):
+        console.print(warning, highlight=False)
     console.print(f"report: {root / 'report.html'}", highlight=False, soft_wrap=True)
 
 

@@ -144,8 +144,8 @@ class DemoConfig:
     """`classify` distills classifiers of Debian's package descriptions instead (needs the extra `classify`)."""
     pair: str = "en-it"
     """Language pair, source first: en-it, en-da, en-fr, en-de, en-pt_BR, en-ja, … (all targets that Debian has)."""
-    minutes: float = bounded(20.0, 0.1, 1e6)
-    """Time limit of the whole run; more minutes give a better translator."""
+    minutes: float | None = bounded(None, 0.1, 1e6)
+    """Time limit of the whole run; more minutes give a better translator; null: 6.5, or 20 if a teacher is trained."""
     run_dir: str | None = None
     """Directory of the run; default: runs/demo for en-it, runs/demo-PAIR for others."""
     train: list[str] = field(default_factory=list)
@@ -157,7 +157,8 @@ class DemoConfig:
     dataset: str | None = None
     """`debian` or `hf:NAME[:CONFIG]`; default: Debian's package descriptions if apt is installed, else opus-100."""
     teacher: str | None = None
-    """A Hugging Face seq2seq directory or hub name to distill instead of training a teacher."""
+    """A Hugging Face seq2seq directory or hub name to distill; `train` trains a teacher; default: the teacher that
+    is installed with distilmt for en-it from Debian, else `train`."""
     seed: int = bounded(1, 0, MAX_SEED)
     """Seed of all random numbers."""
     report_language: ReportLanguage = "en"

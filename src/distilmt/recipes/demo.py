@@ -1,13 +1,14 @@
 """`distilmt demo`: one setting, minutes, determines models and updates.
 
-The machine is measured twice: before the teacher (training speed) and after it (decoding speed of the teacher). The
-decisions are stored in `plan.json`, so that an interrupted demo resumes with the same plan.
+English-Italian has a teacher that is installed with distilmt; other pairs and own text train one first, unless
+`--teacher` names one. The machine is measured twice: before a teacher is trained (training speed) and after it
+(decoding speed of the teacher). The decisions are stored in `plan.json`, so that an interrupted demo resumes with the
+same plan.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -19,7 +20,6 @@ import numpy as np
 from distilmt.config import (
     CorpusConfig,
     EvaluationConfig,
-    LabelConfig,
     ModelConfig,
     ObjectiveConfig,
     RunConfig,
@@ -30,6 +30,7 @@ from distilmt.config import (
 )
 from distilmt.config.commands import DemoConfig
 from distilmt.pipeline import preflight, runner
+from distilmt.recipes.demo_recipe import dataset, has_tokenizer, minutes, recipe_for, scale_for, teacher_path
 from distilmt.recipes.time_budget import (
     NO_TEACHER,
     cached_plan,
@@ -56,38 +57,9 @@ _PACE_SENTENCES = 400
 _ENOUGH_UPDATES, _SHALLOW, _SMALL_BATCH = 800, 3, 1024
 
 
-@dataclass(frozen=True)
-class DemoScale:
-    """Models and batches that fit a number of minutes."""
-
-    vocab: int
-    teacher: ModelConfig
-    student: ModelConfig
-    batch_tokens: int
-    test: int
-
-
-def scale_for(minutes: float) -> DemoScale:
-    """Bigger models for more time.
-
-    The limits are estimates for 2 CPU cores: with too few updates a bigger model stays behind a smaller one. Below 6
-    minutes, evaluation takes much of the time too, so that the test set is small.
-    """
-    if minutes < 6:
-        return DemoScale(4000, _shape(192, 768, 2, 2), _shape(192, 384, 1, 1), 1024, 500)
-    if minutes < 45:
-        return DemoScale(4000, _shape(256, 1024, 5, 5), _shape(256, 512, 2, 1), 2048, 2000)
-    if minutes < 150:
-        return DemoScale(8000, _shape(256, 1024, 6, 6), _shape(256, 1024, 3, 1), 4096, 2000)
-    return DemoScale(16000, _shape(512, 2048, 6, 6), _shape(512, 1024, 4, 1), 4096, 2000)
-
-
-def _shape(width: int, ffn: int, encoder: int, decoder: int) -> ModelConfig:
-    return ModelConfig(None, width, ffn, 4, encoder, decoder, max_positions=128)
-
-
 def run(config: DemoConfig) -> Path:
     """Run the demo, or resume it."""
+    config = replace(config, minutes=minutes(config))
     root = Path(default_directory(config) if config.run_dir is None else config.run_dir)
     first = first_plan(config, root)
     preflight.check(first, exporting=True)
@@ -112,47 +84,34 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     source, _, target = config.pair.partition("-")
     if not source or not target:
         raise UserError(f"--pair {config.pair!r} is not a language pair: write it like en-it")
-    if config.minutes < 2:
-        raise UserError(f"--minutes {config.minutes:g} is too short to train a model: set it to at least 2")
-    scale = scale_for(config.minutes)
+    if minutes(config) < 2:
+        raise UserError(f"--minutes {minutes(config):g} is too short to train a model: set it to at least 2")
+    scale, teacher = scale_for(minutes(config)), teacher_path(config)
     corpus = CorpusConfig(source, target, config.train, config.valid, config.test, test_size=scale.test)
     if not config.train:
-        corpus.dataset = config.dataset or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
+        corpus.dataset = dataset(config)
     training = TrainingConfig(batch_tokens=scale.batch_tokens, patience=0)
     # A Marian directory provides its vocabulary, which allows top-k targets; any other teacher only translates.
-    tokenizer_directory = config.teacher if has_tokenizer(config.teacher) else None
-    has_top_k = config.teacher is None or tokenizer_directory is not None
-    if config.teacher:
-        objective, labels = ObjectiveConfig(kd_weight=0.5, ce_weight=0.5), LabelConfig(score_on="both")
-    else:
-        # A teacher trained in minutes makes many mistakes: its top-k on the references helps more, and sooner, than its
-        # own translations, and in the end the references help more than the teacher. A student that starts with some of
-        # its layers gets much closer to it in such a short time than one with random weights.
-        objective = ObjectiveConfig(
-            kd_weight=0.9, ce_weight=0.1, teacher_annealing=True, reference_fraction=1.0, tail="uniform"
-        )
-        labels = LabelConfig(num_hypotheses=0, score_on="reference")
+    tokenizer_directory = teacher if has_tokenizer(teacher) else None
+    has_top_k = teacher is None or tokenizer_directory is not None
+    recipe = recipe_for(teacher)
     return RunConfig(
         run_dir=str(root),
         seed=config.seed,
         report_language=config.report_language,
         corpus=corpus,
         tokenizer=TokenizerConfig(tokenizer_directory, vocab_size=scale.vocab, input_sentence_size=100_000),
-        teacher=TeacherConfig(config.teacher, model=scale.teacher, training=replace(training, dropout=0.1)),
-        labels=replace(labels, beam_size=_BEAM_SIZE, top_k=labels.top_k if has_top_k else 0),
+        teacher=TeacherConfig(teacher, model=scale.teacher, training=replace(training, dropout=0.1)),
+        labels=replace(recipe.labels, beam_size=_BEAM_SIZE, top_k=recipe.labels.top_k if has_top_k else 0),
         student=StudentConfig(
             scale.student,
-            initialization="random" if config.teacher else "spaced",
-            objective=objective if has_top_k else NO_TEACHER,
+            initialization=recipe.initialization,
+            objective=recipe.objective if has_top_k else NO_TEACHER,
             training=replace(training, dropout=0.0),
         ),
-        evaluation=EvaluationConfig(benchmark_sentences=40 if config.minutes < 6 else 100),
+        export=recipe.export,
+        evaluation=EvaluationConfig(benchmark_sentences=40 if minutes(config) < 10 else 100),
     )
-
-
-def has_tokenizer(teacher: str | None) -> bool:
-    """Whether a teacher is a directory in Marian's format, with a vocabulary that a student can share."""
-    return teacher is not None and all((Path(teacher) / name).exists() for name in ("source.spm", "vocab.json"))
 
 
 def _run_step(step: str, config: RunConfig) -> None:
@@ -162,7 +121,7 @@ def _run_step(step: str, config: RunConfig) -> None:
 
 def plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
     """The teacher's training length, and fewer layers on a slow machine; empty for a teacher that exists."""
-    if config.teacher:
+    if run_config.teacher.path:
         return {}
     begin, text, shallow = time.monotonic(), EncodedPairs.of(run_config, root), {}
     plan = _teacher_lengths(config, run_config, text, root, begin)
@@ -181,7 +140,7 @@ def _teacher_lengths(
     pace = text.pace(teacher.model, teacher.training, NO_TEACHER)
     logger.info(f"teacher: {pace * 1000:.0f} ms per update on this machine")
     elapsed = elapsed_seconds(run_config.paths, "corpus", "tokenizer") + time.monotonic() - begin
-    lengths = training_lengths(_TEACHER_SHARE * (config.minutes * 60 - elapsed - reserve(config.minutes)), pace)
+    lengths = training_lengths(_TEACHER_SHARE * (minutes(config) * 60 - elapsed - reserve(minutes(config))), pace)
     passes = lengths["max_steps"] * teacher.training.batch_tokens / max(1, text.tokens)
     # With one or two epochs there is no overfitting.
     return lengths | {"dropout": 0.1 if passes > 2 else 0.0}
@@ -239,9 +198,9 @@ def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict
     logger.info(f"labels: {1 / label_pace:.0f} sentences/s; student: {paces[0] * 1000:.0f} ms per update")
     measuring = time.monotonic() - begin
     left = (
-        config.minutes * 60
+        minutes(config) * 60
         - elapsed_seconds(run_config.paths, "corpus", "tokenizer", "teacher")
-        - reserve(config.minutes)
+        - reserve(minutes(config))
         - measuring
     )
     left = max(15.0, left)

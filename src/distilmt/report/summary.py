@@ -40,8 +40,21 @@ def findings(report: RunReport, _: Translation) -> list[str]:
         sentences.append(_disagreement(report, student, teacher, _))
     if student:
         sentences.append(_distillation(report, _))
-    sentences.append(_quantization(report, _))
+    sentences += [_quantization(report, _), weak_teacher(report, _)]
     return [sentence for sentence in sentences if sentence]
+
+
+def weak_teacher(report: RunReport, _: Translation) -> str:
+    """A warning if the run trained its teacher for so short a time that it is not better than the student; or empty."""
+    settings = _configured(report, "teacher")
+    student, teacher = deployed_system(report, "student"), teacher_system(report)
+    row = difference(report, student, teacher) if student and teacher else None
+    if any(settings.get(key) for key in ("path", "command", "url")) or row is None or row.change < 0:
+        return ""
+    return _(
+        "The teacher is not better than its student: the time was too short to train it, so this run shows little of "
+        "distillation. Distill a model that exists, or train the teacher longer."
+    )
 
 
 def _has_references(report: RunReport) -> bool:

@@ -1,0 +1,40 @@
+"""Pack the models that are installed with distilmt: the demo's teacher in 8 bits, and a student in int8.
+
+    distilmt train-teacher configs/demo-teacher.yaml
+    python packaging/demo_models.py teacher runs/demo-teacher
+    distilmt demo --minutes 60 --run_dir runs/demo-60
+    python packaging/demo_models.py student runs/demo-60
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from distilmt.models.int8_weights import save_int8
+from distilmt.utils import pretrained
+
+_TEACHER_FILES = ("config.json", "generation_config.json", "source.spm", "target.spm", "vocab.json")
+_TOKENIZER_CONFIG = "tokenizer_config.json"
+
+
+def pack_teacher(run: Path) -> None:
+    """Replace the installed teacher by that of a run; its card stays."""
+    pretrained.TEACHER.mkdir(parents=True, exist_ok=True)
+    for name in (*_TEACHER_FILES, _TOKENIZER_CONFIG):
+        shutil.copyfile(run / "teacher" / name, pretrained.TEACHER / name)
+    save_int8(load_file(run / "teacher" / "model.safetensors"), pretrained.TEACHER)
+
+
+def pack_student(run: Path) -> None:
+    """Replace the installed student by the int8 export of a run."""
+    shutil.rmtree(pretrained.STUDENT, ignore_errors=True)
+    shutil.copytree(run / "exports" / "student-int8", pretrained.STUDENT)
+
+
+if __name__ == "__main__":
+    kind, directory = sys.argv[1:]
+    {"teacher": pack_teacher, "student": pack_student}[kind](Path(directory))

@@ -25,7 +25,7 @@ def test_the_table_fits_a_terminal_of_80_columns(capsys, monkeypatch, missing):
     names = ["teacher", "teacher-int8", "student-int8", "baseline-int8"]
     systems = [{"name": name} | {key: value for key, value in SYSTEM.items() if key not in missing} for name in names]
     compared = {"a": "student-int8", "b": "teacher", "metric": "bleu", "difference": -1.0, "p_value": 0.2}
-    report = {"pair": {"source": "en", "target": "it"}, "test": {"sentences": 2000}, "systems": systems}
+    report = {"pair": {"source": "en", "target": "it"}, "test": {"sentences": 2000}, "systems": systems, "config": {}}
     show_report(report | {"comparisons": [compared]}, Path("runs/demo"))
     out = capsys.readouterr().out
     assert "…" not in out and max(map(len, out.splitlines())) <= 80

@@ -111,7 +111,7 @@ class Terminal(logging.Handler):
 
 def show_report(report: RunReport, root: Path) -> None:
     """Print the table of systems and the path of the report."""
-    from distilmt.report.languages import ENGLISH
+    from distilmt.report.languages import translation
     from distilmt.report.summary import weak_teacher
 
     table = Table(
@@ -130,8 +130,8 @@ def show_report(report: RunReport, root: Path) -> None:
         if row["metric"] == "bleu" and row["a"] == "student-int8" and row["b"] in ("teacher", "baseline-int8"):
             line = f"student-int8 − {row['b']}: {row['difference']:+.2f} BLEU (p = {row['p_value']:.4f})"
             console.print(line, highlight=False)
-    if warning := weak_teacher(report, ENGLISH):
-        console.print(warning, highlight=False)
+    if warning := weak_teacher(report, translation("en")):
+        console.print(warning, highlight=False, soft_wrap=True)
     console.print(f"report: {root / 'report.html'}", highlight=False, soft_wrap=True)
 
 

@@ -24,6 +24,9 @@ _SPARE = 1.05
 """Planned updates for each that fits by the measured pace: the schedule shortens if they do not fit, and no time is
 left over if they do."""
 
+_SHORT_SECONDS = 150
+"""A training of fewer seconds is validated twice: a validation of a model that has learned little takes long."""
+
 Planned = DemoConfig | DistillConfig | RunConfig
 """Settings that a plan depends on."""
 
@@ -77,7 +80,7 @@ def training_lengths(seconds: float, pace: float) -> dict[str, Any]:
     return {
         "max_steps": updates,
         "max_seconds": max(1.0, round(seconds, 1)),
-        "eval_steps": max(1, -(-updates // 5)),
+        "eval_steps": max(1, -(-updates // (2 if seconds < _SHORT_SECONDS else 5))),
         "warmup_steps": max(1, min(100, updates // 10)),
     }
 

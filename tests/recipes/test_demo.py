@@ -129,7 +129,7 @@ def test_a_slow_machine_trains_a_shallower_teacher(tmp_path, monkeypatch, pace, 
     class Text:
         tokens = 1_000_000
 
-        def pace(self, model, training, objective):
+        def pace(self, model, training):
             requests.append(model.encoder_layers)
             return pace
 

@@ -21,7 +21,6 @@ from distilmt.config import (
     CorpusConfig,
     EvaluationConfig,
     ModelConfig,
-    ObjectiveConfig,
     RunConfig,
     StudentConfig,
     TeacherConfig,
@@ -31,12 +30,12 @@ from distilmt.config import (
 from distilmt.config.commands import DemoConfig
 from distilmt.pipeline import preflight, runner
 from distilmt.recipes.demo_recipe import dataset, has_tokenizer, minutes, recipe_for, scale_for, teacher_path
+from distilmt.recipes.student_plan import lengths_after_labels
 from distilmt.recipes.time_budget import (
     NO_TEACHER,
     cached_plan,
     elapsed_seconds,
     reserve,
-    student_lengths,
     training_lengths,
 )
 from distilmt.utils.errors import UserError
@@ -70,8 +69,13 @@ def run(config: DemoConfig) -> Path:
     plan = cached_plan(root, "teacher", config, lambda: plan_teacher(config, first, root))
     second = with_teacher(first, plan)
     _run_step("teacher", second)
-    plan = cached_plan(root, "student", second, lambda: _plan_student(config, second, root))
-    return runner.run(_with_student(second, plan))
+    plan = cached_plan(root, "labels", second, lambda: {"max_sentences": _label_count(config, second, root)})
+    third = replace(second, labels=replace(second.labels, **plan))
+    _run_step("labels", third)
+    seconds = minutes(config) * 60 - reserve(minutes(config))
+    plan = cached_plan(root, "student", third, lambda: {"training": lengths_after_labels(third, seconds)})
+    training = replace(third.student.training, **plan["training"])
+    return runner.run(replace(third, student=replace(third.student, training=training)))
 
 
 def default_directory(config: DemoConfig) -> str:
@@ -137,7 +141,7 @@ def _teacher_lengths(
 ) -> dict[str, Any]:
     """Training length of the teacher within its share of the time, minus the measurements since `begin`."""
     teacher = run_config.teacher
-    pace = text.pace(teacher.model, teacher.training, NO_TEACHER)
+    pace = text.pace(teacher.model, teacher.training)
     logger.info(f"teacher: {pace * 1000:.0f} ms per update on this machine")
     elapsed = elapsed_seconds(run_config.paths, "corpus", "tokenizer") + time.monotonic() - begin
     lengths = training_lengths(_TEACHER_SHARE * (minutes(config) * 60 - elapsed - reserve(minutes(config))), pace)
@@ -160,7 +164,6 @@ class EncodedPairs:
 
     tokenizer: Any
     data: Any
-    top_k: int
 
     @classmethod
     def of(cls, config: RunConfig, root: Path) -> EncodedPairs:
@@ -170,44 +173,29 @@ class EncodedPairs:
 
         tokenizer = tokenizers.load(root / "tokenizer")
         data = reference_set(root / "corpus", tokenizer, config.student.model.max_positions)
-        return cls(tokenizer, data, config.labels.top_k)
+        return cls(tokenizer, data)
 
     @property
     def tokens(self) -> int:
         """Target tokens of one epoch."""
         return len(self.data.reference.tokens.flat)
 
-    def pace(self, model: ModelConfig, training: TrainingConfig, objective: ObjectiveConfig) -> float:
-        """Seconds per update of a model; with random top-k targets if top-k is trained on."""
-        from distilmt.losses.terms import Need, needs
+    def pace(self, model: ModelConfig, training: TrainingConfig) -> float:
+        """Seconds per update of a model on the references."""
         from distilmt.training.throughput import seconds_per_update
 
-        reference = replace(self.data.reference)
-        if Need.TOP_K in needs(objective):
-            token_ids = np.arange(self.top_k, dtype=np.uint16)
-            reference.top_ids = np.broadcast_to(token_ids, (self.tokens, self.top_k))
-            reference.top_logprobs = np.full((self.tokens, self.top_k), -np.log(self.top_k + 1), np.float16)
-        return seconds_per_update(replace(self.data, reference=reference), model, training, objective, self.tokenizer)
+        return seconds_per_update(self.data, model, training, NO_TEACHER, self.tokenizer)
 
 
-def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
+def _label_count(config: DemoConfig, run_config: RunConfig, root: Path) -> int:
+    """Sentences that the teacher labels in its share of the time."""
     begin = time.monotonic()
-    label_pace = _label_pace(run_config, root)
-    student, text = run_config.student, EncodedPairs.of(run_config, root)
-    paces = [text.pace(student.model, student.training, o) for o in (student.objective, NO_TEACHER)]
-    logger.info(f"labels: {1 / label_pace:.0f} sentences/s; student: {paces[0] * 1000:.0f} ms per update")
-    measuring = time.monotonic() - begin
-    left = (
-        minutes(config) * 60
-        - elapsed_seconds(run_config.paths, "corpus", "tokenizer", "teacher")
-        - reserve(minutes(config))
-        - measuring
-    )
-    left = max(15.0, left)
-    record = read_step(root / "corpus")
-    sentences = result_of(CorpusResult, record).train
-    labels = min(max(500, int(_LABEL_SHARE * left / label_pace)), sentences)
-    return {"max_sentences": labels, "training": student_lengths(left - labels * label_pace, *paces)}
+    pace = _label_pace(run_config, root)
+    logger.info(f"labels: {1 / pace:.0f} sentences/s")
+    elapsed = elapsed_seconds(run_config.paths, "corpus", "tokenizer", "teacher") + time.monotonic() - begin
+    left = max(15.0, minutes(config) * 60 - reserve(minutes(config)) - elapsed)
+    sentences = result_of(CorpusResult, read_step(root / "corpus")).train
+    return min(max(500, int(_LABEL_SHARE * left / pace)), sentences)
 
 
 def _label_pace(config: RunConfig, root: Path) -> float:
@@ -220,12 +208,3 @@ def _label_pace(config: RunConfig, root: Path) -> float:
     rows = np.random.default_rng(config.seed).permutation(table.num_rows)[:_PACE_SENTENCES]
     with tempfile.TemporaryDirectory(dir=root) as directory:
         return seconds_per_sentence(table.take(rows), labeling_task(config, config.paths), Path(directory))
-
-
-def _with_student(config: RunConfig, plan: dict[str, Any]) -> RunConfig:
-    training = replace(config.student.training, **plan["training"])
-    return replace(
-        config,
-        labels=replace(config.labels, max_sentences=plan["max_sentences"]),
-        student=replace(config.student, training=training),
-    )

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from distilmt.config import (
     CorpusConfig,
@@ -30,8 +29,9 @@ from distilmt.config import (
 from distilmt.config.distill import DistillConfig
 from distilmt.data.readers.files import read_lines, read_pairs
 from distilmt.pipeline import preflight, runner
-from distilmt.recipes.demo import has_tokenizer, scale_for
-from distilmt.recipes.time_budget import NO_TEACHER, cached_plan, elapsed_seconds, reserve, student_lengths
+from distilmt.recipes.demo_recipe import has_tokenizer, scale_for
+from distilmt.recipes.student_plan import STEPS, lengths_after_labels
+from distilmt.recipes.time_budget import NO_TEACHER, cached_plan, reserve
 from distilmt.utils.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -42,11 +42,6 @@ _TEST_SHARE, _VALID_SHARE, _VOCABULARY_SHARE = 0.05, 0.03, 0.05
 _LABEL_SHARE, _SPEED_SHARE, _CHALLENGE_SHARE = 0.35, 0.02, 0.002
 _TOP_K_COST = 2.0
 """Time of a label with token probabilities, relative to its translation alone."""
-_STEPS = ("corpus", "references", "tokenizer", "teacher", "labels")
-"""Steps before the training of the student."""
-_MEASURING_SHARE = 0.03
-"""Share of the time for measuring the training speed of one objective."""
-_LEAST_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -76,10 +71,11 @@ def run(config: DistillConfig) -> Path:
     with runner.open_run(first, whole=False):
         sizes = cached_plan(root, "teacher", config, lambda: asdict(_teacher_sizes(config, first)))
         second = with_sizes(first, TeacherSizes(**sizes))
-        for step in _STEPS:
+        for step in STEPS:
             if step != "references" or not second.corpus.bilingual:
                 runner.execute_step(step, second)
-        lengths = cached_plan(root, "student", second, lambda: {"training": _student_lengths(config.minutes, second)})
+        seconds = config.minutes * 60 - reserve(config.minutes)
+        lengths = cached_plan(root, "student", second, lambda: {"training": lengths_after_labels(second, seconds)})
     training = replace(second.student.training, **lengths["training"])
     return runner.run(replace(second, student=replace(second.student, training=training)))
 
@@ -210,23 +206,3 @@ def _source_sentences(config: RunConfig) -> Iterable[str]:
         yield from (pair.source for pair in read_lines(path) if pair.source.strip())
     if corpus.train:
         yield from (pair.source for pair in read_pairs(corpus.train, corpus.source, corpus.target))
-
-
-def _student_lengths(minutes: float, config: RunConfig) -> dict[str, Any]:
-    """Training lengths within the time that is left after the labels."""
-    from distilmt.data import tokenizer as tokenizers
-    from distilmt.pipeline.steps.train import student_job
-    from distilmt.training.throughput import MEASURING, seconds_per_update
-
-    paths, student, begin = config.paths, config.student, time.monotonic()
-    tokenizer = tokenizers.load(paths.tokenizer)
-    job, _ = student_job(config, paths, tokenizer)
-    measured = (student.objective, NO_TEACHER) if student.baseline else (student.objective,)
-    most = max(0.5, _MEASURING_SHARE * minutes * 60)
-    paces = [
-        seconds_per_update(job.data, student.model, student.training, each, tokenizer, seconds=min(MEASURING, most))
-        for each in measured
-    ]
-    logger.info(f"student: {paces[0] * 1000:.0f} ms per update")
-    left = minutes * 60 - elapsed_seconds(paths, *_STEPS) - reserve(minutes) - (time.monotonic() - begin)
-    return student_lengths(max(_LEAST_SECONDS, left), *paces)

@@ -47,8 +47,6 @@ logger = logging.getLogger(__name__)
 # Shares of the time left after the corpus (teacher) and after the teacher (labels). A student gains nothing from a
 # teacher that is hardly better; with little time, a student stays far behind its teacher.
 _TEACHER_SHARE, _LABEL_SHARE = 0.42, 0.25
-_BEAM_SIZE = 2
-"""Beam of the labels: half of a run's default, for about half of the decoding time."""
 _PACE_SENTENCES = 400
 """Sentences that the decoding speed of the teacher is measured on: some seconds."""
 # With fewer updates a deep teacher remains undertrained: one with this many layers and batches of this many tokens gets
@@ -106,7 +104,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         corpus=corpus,
         tokenizer=TokenizerConfig(tokenizer_directory, vocab_size=scale.vocab, input_sentence_size=100_000),
         teacher=TeacherConfig(teacher, model=scale.teacher, training=replace(training, dropout=0.1)),
-        labels=replace(recipe.labels, beam_size=_BEAM_SIZE, top_k=recipe.labels.top_k if has_top_k else 0),
+        labels=replace(recipe.labels, top_k=recipe.labels.top_k if has_top_k else 0),
         student=StudentConfig(
             scale.student,
             initialization=recipe.initialization,

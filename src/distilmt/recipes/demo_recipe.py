@@ -13,6 +13,8 @@ from distilmt.utils import pretrained
 
 TRAIN = "train"
 """The value of `--teacher` that trains a teacher."""
+_BEAM_SIZE = 2
+"""Beam of the labels: half of a run's default, for about half of the decoding time."""
 _MINUTES, _MINUTES_WITH_TRAINING = 6.5, 20.0
 
 
@@ -85,13 +87,19 @@ def recipe_for(teacher: str | None) -> Recipe:
         # A teacher trained in minutes makes many mistakes: its top-k on the references helps more, and sooner, than its
         # own translations, and in the end the references help more than the teacher. A student that starts with some of
         # its layers gets much closer to it in such a short time than one with random weights.
-        return Recipe(on_references, LabelConfig(num_hypotheses=0, score_on="reference"), "spaced")
+        return Recipe(
+            on_references, LabelConfig(beam_size=_BEAM_SIZE, num_hypotheses=0, score_on="reference"), "spaced"
+        )
     if teacher == str(pretrained.TEACHER):
-        # The teacher scores references much faster than it translates: in minutes that labels much more text. Exports
-        # that are not deployed would take a third of the time of a short demo.
+        # On validation sentences, after 557 updates: references alone 18.3 BLEU, with the teacher's top-k on them 18.9,
+        # on its translations alone 14.6 (6,000 sentences), on both 20.0. Greedy translations cost little beside their
+        # scores. Exports that are not deployed would take a third of the time of a short demo.
+        both = ObjectiveConfig(kd_weight=0.9, ce_weight=0.1, reference_fraction=0.5, tail="uniform")
         export = ExportConfig(teacher=["float32"], student=["int8"])
-        return Recipe(on_references, LabelConfig(num_hypotheses=0, score_on="reference"), "random", export)
-    return Recipe(ObjectiveConfig(kd_weight=0.5, ce_weight=0.5), LabelConfig(score_on="both"), "random")
+        return Recipe(both, LabelConfig(beam_size=1, score_on="both"), "random", export)
+    return Recipe(
+        ObjectiveConfig(kd_weight=0.5, ce_weight=0.5), LabelConfig(beam_size=_BEAM_SIZE, score_on="both"), "random"
+    )
 
 
 def has_tokenizer(teacher: str | None) -> bool:

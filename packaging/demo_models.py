@@ -1,9 +1,9 @@
 """Pack the models that are installed with distilmt: the demo's teacher in 8 bits, and a student in int8.
 
-    distilmt train-teacher configs/demo-teacher.yaml
-    python packaging/demo_models.py teacher runs/demo-teacher
-    distilmt demo --minutes 60 --run_dir runs/demo-60
-    python packaging/demo_models.py student runs/demo-60
+distilmt train-teacher configs/demo-teacher.yaml
+python packaging/demo_models.py teacher runs/demo-teacher
+distilmt demo --minutes 60 --run_dir runs/demo-60
+python packaging/demo_models.py student runs/demo-60
 """
 
 from __future__ import annotations

@@ -215,7 +215,6 @@ def translated(capsys, monkeypatch, text: bytes, *arguments):
         (b"ban.\r\nder.\r\n", 2),
         ("ban\u2028der.\x0c\nfith\x85.\n".encode(), 2),
         (b"ban.\n" * 150, 150),
-        (b"ban \0 der.\n", 1),
         (b"ban " * 5000 + b"\n", 1),
     ],
 )

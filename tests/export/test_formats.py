@@ -16,7 +16,7 @@ from helpers import commands, toy
 
 import distilmt
 from distilmt import cli
-from distilmt.config import ExportConfig, ExportFormat, RunConfig
+from distilmt.config import CorpusConfig, ExportConfig, ExportFormat, RunConfig
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.formats import exporter, student_exporters
 from distilmt.pipeline import runner
@@ -72,9 +72,10 @@ def test_a_tokenizer_that_a_format_does_not_support_is_one_line_before_anything_
     assert not Path(config["run_dir"]).exists()
 
 
-def test_the_runtime_of_the_page_is_checked_before_anything_is_trained(tmp_path, monkeypatch):
+def test_the_runtime_of_the_page_is_checked_before_anything_is_trained(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    config = RunConfig(run_dir=str(tmp_path / "run"), export=ExportConfig(formats=["web"]))
+    corpus = CorpusConfig("en", "it", toy.write_corpus(tmp_path_factory.mktemp("text"), 20))
+    config = RunConfig(run_dir=str(tmp_path / "run"), corpus=corpus, export=ExportConfig(formats=["web"]))
     with pytest.raises(UserError, match=r"'web' needs npm .*install Node\.js"):
         runner.run(config)
     assert not list(tmp_path.iterdir())

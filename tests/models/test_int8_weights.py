@@ -70,6 +70,6 @@ def test_a_teacher_in_8_bits_is_copied_in_float32(
 ) -> None:
     _, packed = directories
     facts = import_teacher(TeacherConfig(str(packed)), ("en", "it"), shared_tokenizer, tmp_path / "teacher")
-    assert facts["family"] == "marian"
+    assert facts.family == "marian"
     restored, copied = load_model(packed).state_dict(), load_model(tmp_path / "teacher").state_dict()
     assert all(torch.equal(weight, copied[name]) for name, weight in restored.items())

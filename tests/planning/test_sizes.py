@@ -40,10 +40,11 @@ def test_a_training_writes_what_was_predicted(optimizer, shared_tokenizer, tmp_p
     config = TrainingConfig(max_steps=2, batch_tokens=256, eval_steps=1, optimizer=optimizer, precision="fp32")
     job = TrainingJob("teacher", data, config, ObjectiveConfig(kd_weight=0, ce_weight=1), 1)
     dims = ModelDims.of(MODEL, len(shared_tokenizer.target.tokens), True)
-    best, result = train(
+    best, result, _ = train(
         new_model(MODEL, shared_tokenizer, 0.0, 1), job, lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path
     )
-    assert 0 <= result["validation_seconds"] <= result["train_seconds"] + 0.1
+    assert result.validation_seconds is not None and result.train_seconds is not None
+    assert 0 <= result.validation_seconds <= result.train_seconds + 0.1
     assert sizes.checkpoint_bytes(dims, config) == pytest.approx(bytes_of(tmp_path / CHECKPOINT), rel=0.02)
     assert sizes.best_checkpoint_bytes(dims) == pytest.approx(bytes_of(tmp_path / BEST), rel=0.01)
     (tmp_path / "model").mkdir()

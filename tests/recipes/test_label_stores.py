@@ -36,7 +36,7 @@ def test_check_and_info(store, capsys):
     status, out, _ = message(capsys, "info", store, "--json")
     result = json.loads(out)
     assert status == 0 and result["rows"] == 355 and result["shards"] == 6 and result["k"] == 4
-    assert result["teacher"] == LabelStore(store).manifest["teacher"] and result["tokens"] > 355
+    assert result["teacher"] == LabelStore(store).manifest["teacher"] and result["hypothesis_tokens"] > 355
     assert "decoding: " in message(capsys, "info", store)[1]
 
 

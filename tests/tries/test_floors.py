@@ -36,7 +36,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "packaging"))
 from lowest import lowest  # noqa: E402
 
-PACKAGES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "thot": "sil-thot", "markdown_it": "markdown-it-py"}
+PACKAGES = {
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "thot": "sil-thot",
+    "markdown_it": "markdown-it-py",
+    "PIL": "pillow",
+}
 
 
 def imports_of(path: Path) -> set[str]:
@@ -234,7 +240,7 @@ def test_c1_what_is_imported_is_named():
     named = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     missing = {
         module
-        for module in packages(imported) - {"tomli"}
+        for module in packages(imported) - {"tomli", "_typeshed"}
         if f'"{PACKAGES.get(module, module).replace("_", "-")}' not in named
     }
     assert missing <= {"pandas"}  # of a data frame, which somebody brings
@@ -247,7 +253,12 @@ def test_c1_serving_without_torch_names_what_it_imports():
     assert {"ctranslate2", "fastapi", "jsonargparse", "lxml", "regex", "rich"} <= imported
     required = {PACKAGES.get(module, module).replace("_", "-") for module in imported}
     names = set(lowest(["serve", "documents"]))
-    assert required - names == {"transformers", "sacremoses", "subword-nmt"}  # for the tokenizers of teachers alone
+    assert required - names == {
+        "huggingface-hub",  # for models of the hub, named `hf:`
+        "sacremoses",  # the others for the tokenizers of teachers
+        "subword-nmt",
+        "transformers",
+    }
     assert not {"torch", "transformers", "pyarrow"} & names
 
 

@@ -1,0 +1,46 @@
+"""The models that are installed with distilmt."""
+
+from pathlib import Path
+
+import pytest
+from helpers import commands
+
+from distilmt import Translator
+from distilmt.data.tokenizer import load as load_tokenizer
+from distilmt.models.checkpoint import load_model
+from distilmt.utils import pretrained
+from distilmt.utils.sizes import total_bytes
+
+SENTENCES = ["This package contains the documentation.", "It is a small and fast editor for text files."]
+
+
+def test_the_teacher_has_at_most_15_megabytes_and_loads() -> None:
+    assert total_bytes(pretrained.TEACHER) < 15e6
+    model = load_model(pretrained.TEACHER)
+    assert model.dimensions.vocabulary == len(load_tokenizer(pretrained.TEACHER).target.tokens)
+
+
+def test_the_student_is_ten_times_smaller_than_its_teacher_in_float32() -> None:
+    parameters = sum(weight.numel() for weight in load_model(pretrained.TEACHER).parameters())
+    assert total_bytes(pretrained.STUDENT) < 4 * parameters / 10
+
+
+def test_the_name_demo_translates_without_a_run() -> None:
+    translations = Translator(pretrained.DEMO).translate(SENTENCES)
+    assert "documentazione" in translations[0]
+    assert "editor" in translations[1]
+
+
+def test_a_directory_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / pretrained.DEMO).mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert "demo has no exported 'student-int8'" in commands.error_line(
+        commands.distilmt("translate", "demo", "--text", SENTENCES[0])
+    )
+
+
+@pytest.mark.parametrize("directory", [pretrained.TEACHER, pretrained.STUDENT])
+def test_every_model_has_a_card(directory: Path) -> None:
+    card = (directory / "README.md").read_text(encoding="utf-8").lower()
+    assert "license" in card
+    assert "debian" in card

@@ -6,8 +6,10 @@ import pytest
 from helpers import commands
 
 from distilmt import Translator
+from distilmt.config import RunConfig, TeacherConfig
 from distilmt.data.tokenizer import load as load_tokenizer
 from distilmt.models.checkpoint import load_model
+from distilmt.pipeline.steps.signature import signature
 from distilmt.utils import pretrained
 from distilmt.utils.sizes import total_bytes
 
@@ -44,3 +46,8 @@ def test_every_model_has_a_card(directory: Path) -> None:
     card = (directory / "README.md").read_text(encoding="utf-8").lower()
     assert "license" in card
     assert "debian" in card
+
+
+def test_the_signature_names_the_teacher_without_the_machine() -> None:
+    config = RunConfig(teacher=TeacherConfig(str(pretrained.TEACHER)))
+    assert signature(config).startswith("teacher:distilmt/en-it-teacher|")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from distilmt import __version__
 from distilmt.config import LabelConfig, RunConfig
 from distilmt.losses.terms import loss_signature
+from distilmt.utils import pretrained
 
 
 def _label_kinds(labels: LabelConfig) -> str:
@@ -22,12 +23,18 @@ def _decoding(labels: LabelConfig) -> str:
     return f"{search}.{labels.compute_type}"
 
 
+def _teacher(config: RunConfig) -> str:
+    """The teacher's name; that of the built-in one is the same on every machine."""
+    named = config.teacher.named
+    return f"distilmt/{pretrained.TEACHER.name}" if named == str(pretrained.TEACHER) else named or "trained"
+
+
 def signature(config: RunConfig) -> str:
     """One line with the settings of the student, like sacreBLEU's signature for scores."""
     labels, objective = config.labels, config.student.objective
     policy, architecture = config.student.on_policy, config.student.model.architecture
     parts = {
-        "teacher": "+".join([config.teacher.named or "trained", *labels.ensemble]),
+        "teacher": "+".join([_teacher(config), *labels.ensemble]),
         "decode": _decoding(labels) if labels.num_hypotheses else "no",
         "labels": _label_kinds(labels)
         + ("" if labels.rerank == "none" else f".{labels.rerank}-{labels.rerank_metric}")

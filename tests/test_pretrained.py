@@ -1,5 +1,6 @@
 """The models that are installed with distilmt."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,10 @@ def test_every_model_has_a_card(directory: Path) -> None:
 def test_the_signature_names_the_teacher_without_the_machine() -> None:
     config = RunConfig(teacher=TeacherConfig(str(pretrained.TEACHER)))
     assert signature(config).startswith("teacher:distilmt/en-it-teacher|")
+
+
+def test_a_text_is_translated_to_json_too() -> None:
+    result = commands.distilmt("translate", pretrained.DEMO, "--text", "\n".join(SENTENCES), "--json")
+    records = [json.loads(line) for line in result.stdout.decode().splitlines()]
+    assert [record["source"] for record in records] == SENTENCES
+    assert "documentazione" in records[0]["translations"][0]["translation"]

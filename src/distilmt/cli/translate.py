@@ -29,8 +29,8 @@ def _run(arguments: list[str], output: Output) -> int:
     translation.output_paths(options)  # errors in them are raised before a model is loaded
     model = exported_model(model_directory(options.path), options.system)
     translator = Translator(model, threads=options.threads, shortlist=options.shortlist)
-    are_ranked = options.confidence or options.n_best > 1
-    kind = options.format or ("txt" if options.text is not None and not are_ranked else "lines")
+    are_records = options.confidence or options.n_best > 1 or output.is_json
+    kind = options.format or ("txt" if options.text is not None and not are_records else "lines")
     if options.files:
         with output.progress():
             _translate_files(options, translator, output)

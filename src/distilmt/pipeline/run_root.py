@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from distilmt.utils.run_dir import STARTED_FILE, STEP_FILE, locked, write_text
 from distilmt.utils.run_paths import RunPaths
 
 CONFIG = "config.yaml"
+PLAN = "plan.json"
+"""What `demo` and `distill` decided, by part."""
 CONFIG_HEADER = "# Written by distilmt, anew with every run: edit another file and name it on the command line.\n"
 """First line of a `config.yaml` that may be overwritten."""
 _OLD_KEYS = ["run_dir", "seed", "language", "corpus", "tokenizer"]
@@ -68,10 +71,25 @@ def _check_empty(root: Path, steps: tuple[str, ...]) -> None:
     """A new run needs a directory without other content, except notes and configurations."""
     if not root.is_dir() or (root / CONFIG).exists() or any((root / step).exists() for step in steps):
         return
-    others = [path.name for path in root.iterdir() if not (path.name.startswith(".") or path.suffix in _HARMLESS)]
+    others = [
+        path.name
+        for path in root.iterdir()
+        if not (path.name.startswith(".") or path.suffix in _HARMLESS or _is_plan(path))
+    ]
     if others:
         names = ", ".join(sorted(others)[:3]) + (" …" if len(others) > 3 else "")
         raise UserError(f"{root} contains {names} but no run: choose a new or an empty directory with --run_dir")
+
+
+def _is_plan(path: Path) -> bool:
+    """Whether a file is the plan of `demo` or `distill`, which is there before the first step."""
+    try:
+        parts = json.loads(path.read_bytes()) if path.name == PLAN else None
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(parts, dict) and all(
+        isinstance(part, dict) and part.keys() == {"settings", "plan"} for part in parts.values()
+    )
 
 
 def _own_config(path: Path) -> bool:

@@ -12,10 +12,10 @@ from distilmt.config.commands import DemoConfig
 from distilmt.config.distill import DistillConfig
 from distilmt.config.renamed import translated, translated_command
 from distilmt.pipeline.dependencies import non_default
+from distilmt.pipeline.run_root import PLAN
 from distilmt.utils.run_dir import read_json, read_step, write_json
 from distilmt.utils.run_paths import RunPaths
 
-PLAN = "plan.json"
 NO_TEACHER = ObjectiveConfig(kd_weight=0, ce_weight=1)
 """Training on the labels' texts alone."""
 _MIN_UPDATES = 20

@@ -58,6 +58,13 @@ def test_a_model_in_8_bits_is_a_quarter_and_loads(directories: tuple[Path, Path]
     assert load_int8(whole) is None
 
 
+def test_weights_in_full_precision_come_first(directories: tuple[Path, Path]) -> None:
+    whole, packed = directories
+    shutil.copyfile(packed / FILE, whole / FILE)
+    stored = load_file(whole / "model.safetensors")["model.shared.weight"]
+    assert torch.equal(load_model(whole).state_dict()["network.model.shared.weight"], stored)
+
+
 def test_a_damaged_checkpoint_is_one_line(directories: tuple[Path, Path]) -> None:
     _, packed = directories
     (packed / FILE).write_bytes((packed / FILE).read_bytes()[:500])

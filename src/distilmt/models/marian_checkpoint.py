@@ -48,8 +48,8 @@ def read_marian(directory: str | Path) -> MarianMTModel:
 
 
 def _from_int8(directory: Path) -> Any:
-    """The model of an 8-bit checkpoint with its loading information; None if the directory has none."""
-    weights = load_int8(directory)
+    """The model of an 8-bit checkpoint with its loading information; None without one, or with full precision too."""
+    weights = None if (directory / "model.safetensors").exists() else load_int8(directory)
     if weights is None:
         return None
     return MarianMTModel.from_pretrained(

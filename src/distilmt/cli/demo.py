@@ -29,8 +29,9 @@ def _run(arguments: list[str], output: Output) -> int:
 COMMANDS = {
     "demo": Command(
         "demo",
-        "Distills a translator from real text within a time limit: it downloads a corpus, trains a teacher, labels "
-        "text, trains and exports a student, and writes a report. An interrupted demo resumes.",
+        "Distills a translator from real text within a time limit: it downloads a corpus, labels text with the "
+        "built-in teacher (or trains one), trains and exports a student, and writes a report. An interrupted demo "
+        "resumes.",
         {},
         (DemoConfig,),
         ("", "--pair en-de --minutes 60", "--train text.en text.it --minutes 120", "--task classify"),

@@ -91,8 +91,7 @@ def recipe_for(teacher: str | None) -> Recipe:
             on_references, LabelConfig(beam_size=_BEAM_SIZE, num_hypotheses=0, score_on="reference"), "spaced"
         )
     if teacher == str(pretrained.TEACHER):
-        # On validation sentences, after 557 updates: references alone 18.3 BLEU, with the teacher's top-k on them 18.9,
-        # on its translations alone 14.6 (6,000 sentences), on both 20.0. Greedy translations cost little beside their
+        # Chosen by validation scores (benchmarks/results/demo-recipe.md). Greedy translations cost little beside their
         # scores. Exports that are not deployed would take a third of the time of a short demo.
         both = ObjectiveConfig(kd_weight=0.9, ce_weight=0.1, reference_fraction=0.5, tail="uniform")
         export = ExportConfig(teacher=["float32"], student=["int8"])

@@ -21,7 +21,7 @@ from distilmt.config.bounds import check_bounds
 from distilmt.config.rendering import RenderingConfig
 from distilmt.rendering.degradations import degrade
 from distilmt.rendering.fonts import Face, faces_in, faces_of, held_out_faces, training_faces
-from distilmt.rendering.frames import frames_of
+from distilmt.rendering.frames import frame_count, frames_of
 from distilmt.rendering.lines import line_of
 from distilmt.rendering.renderer import Renderer, UnrenderableError
 from distilmt.rendering.styles import Degradation
@@ -86,7 +86,7 @@ def test_every_text_is_a_picture_within_bounds_or_has_a_reason(
     assert columns.dtype == np.uint8 and columns.shape[1] == 32 and 1 <= len(columns) <= 512
     np.testing.assert_array_equal(columns, Renderer(config, faces, seed).render(text, "id", epoch))
     frames = frames_of(columns, 4)
-    assert frames.shape == (-(-len(columns) // 4), 128) and np.abs(frames).max() <= 1
+    assert frames.shape == (frame_count(len(columns), 32, 4), 128) and np.abs(frames).max() <= 1
 
 
 def test_seed_epoch_and_id_each_change_the_picture(faces: list[Face]) -> None:
@@ -170,6 +170,25 @@ def test_a_blank_picture_is_zero_and_its_noise_is_not_amplified(faces: list[Face
     assert not frames_of(Renderer(CLEAN, faces, 1).render("", "a"), 4).any()
     noise = np.random.default_rng(1).integers(250, 256, (40, 32)).astype(np.uint8)
     assert np.abs(frames_of(noise, 4)).max() < 0.3
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "columns_per_frame", "frames"),
+    [
+        (1, 32, 4, 8),
+        (32, 32, 4, 8),
+        (33, 32, 4, 16),
+        (512, 32, 4, 128),
+        (33, 32, 1, 64),
+        (33, 16, 32, 2),
+        (40, 40, 16, 4),
+    ],
+)
+def test_pictures_of_similar_width_are_equally_long(width, height, columns_per_frame, frames) -> None:
+    columns = np.random.default_rng(1).integers(0, 256, (width, height)).astype(np.uint8)
+    values = frames_of(columns, columns_per_frame)
+    assert values.shape == (frames, columns_per_frame * height)
+    assert not values.reshape(-1, height)[width:].any() and frame_count(width, height, columns_per_frame) == frames
 
 
 def test_text_without_a_font_is_refused_with_its_characters(faces: list[Face]) -> None:

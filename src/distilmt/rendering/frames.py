@@ -11,20 +11,29 @@ _MIN_CONTRAST = 0.1
 def frames_of(columns: np.ndarray, columns_per_frame: int) -> np.ndarray:
     """Frames of a picture: 0 is its background, 1 its strongest ink, whether text is dark or light.
 
-    Zeros after the end of a picture are therefore more background.
+    Zeros after the end of a picture are therefore more background. There are as many of them as `frame_count` needs.
 
     Args:
         columns: [columns, height] uint8.
         columns_per_frame: columns that one frame holds, side by side.
 
     Returns:
-        [frames, columns_per_frame · height] float32; the last frame ends with zeros.
+        [frames, columns_per_frame · height] float32; it ends with zeros.
     """
     width, height = columns.shape
-    frames = -(-width // columns_per_frame)
+    frames = frame_count(width, height, columns_per_frame)
     padded = np.zeros((frames * columns_per_frame, height), np.float32)
     padded[:width] = _normalized(columns)
     return padded.reshape(frames, columns_per_frame * height)
+
+
+def frame_count(width: int, height: int, columns_per_frame: int) -> int:
+    """Frames of a picture of a size: those of whole squares, so that pictures of similar width are equally long.
+
+    CTranslate2 has no mask for the encoder: only sources of one length make a batch.
+    """
+    in_square = max(1, height // columns_per_frame)
+    return -(-width // (in_square * columns_per_frame)) * in_square
 
 
 def _normalized(columns: np.ndarray) -> np.ndarray:

@@ -30,6 +30,8 @@ class ModelConfig:
     """Maximum sequence length in tokens; longer training pairs are left out, longer texts are translated in parts."""
     architecture: str = "marian"
     """Architecture of the model: a name of the table in `distilmt.models.architectures`."""
+    frame_size: int | None = bounded(None, 1, 4096)
+    """Numbers in a frame that the encoder of `architecture: whisper` reads, such as the pixels of some columns."""
 
 
 @dataclass

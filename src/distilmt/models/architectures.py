@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Modules are imported at their first use, so that names are checked without torch.
 ARCHITECTURES = {
     "marian": "distilmt.models.marian:MarianModel",
+    "whisper": "distilmt.models.whisper:WhisperModel",
 }
 """Module and class of every architecture, by name. The name is also the `model_type` of its `config.json`."""
 

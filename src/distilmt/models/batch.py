@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from distilmt.models.frames import FRAMES_PER_POSITION, Frames
 from distilmt.models.packing import BlockShape, PackedTokens, Packing, fill_bins
 
 KINDS = ("encoder", "decoder", "cross")
@@ -25,6 +27,8 @@ class Batch:
     """[N]: each target sentence shifted right by one, with `<pad>` first."""
     blocks: list[BlockShape]
     """Rows and width of each attention block; source and target share them."""
+    frames: Frames | None = None
+    """What the sources are, where they are no tokens; `source` then has the encoder's positions, without ids."""
 
     @cached_property
     def source_packing(self) -> Packing:
@@ -41,7 +45,8 @@ class Batch:
         if device == self.decoder_input.device:
             return self
         shifted = self.decoder_input.to(device, non_blocking=True)
-        return Batch(self.source.to(device), self.target.to(device), shifted, self.blocks)
+        frames = None if self.frames is None else self.frames.to(device)
+        return Batch(self.source.to(device), self.target.to(device), shifted, self.blocks, frames)
 
 
 @dataclass
@@ -84,3 +89,26 @@ def make_batch(
     shifted[1:] = target_tokens.ids[:-1]
     shifted[target_tokens.positions == 0] = start
     return Batch(PackedTokens.of(source, source_lengths, bins.source), target_tokens, shifted, bins.blocks)
+
+
+def make_frame_batch(
+    sources: Sequence[np.ndarray], target: np.ndarray, target_lengths: np.ndarray, start: int
+) -> Batch:
+    """A batch from frames and concatenated target sequences.
+
+    Its `source` has the positions of the encoder: half as many as frames, without ids.
+
+    Args:
+        sources: [frames, frame size] float32 each, at least one frame.
+        target: [N] int64.
+        target_lengths: [b].
+        start: the decoder's start id, `<pad>`.
+    """
+    lengths = np.array([len(frames) for frames in sources])
+    positions = -(-lengths // FRAMES_PER_POSITION)
+    batch = make_batch(np.zeros(positions.sum(), np.int64), positions, target, target_lengths, start)
+    values = np.zeros((len(sources), lengths.max(), sources[0].shape[1]), np.float32)
+    for row, frames in zip(values, sources, strict=True):
+        row[: len(frames)] = frames
+    batch.frames = Frames(torch.from_numpy(values), torch.from_numpy(lengths))
+    return batch

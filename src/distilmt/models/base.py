@@ -131,6 +131,8 @@ class Seq2SeqModel(nn.Module, ABC):
     """Its name in `models.architectures`, and the `model_type` of its `config.json`."""
     records_attention: ClassVar[bool] = False
     """Whether `encode` and `decode` record attention scores in the layout of `Batch.blocks`, for their distillation."""
+    reads_frames: ClassVar[bool] = False
+    """Whether its sources are `Batch.frames` instead of tokens."""
 
     @classmethod
     @abstractmethod

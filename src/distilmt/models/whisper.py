@@ -1,10 +1,10 @@
 """Whisper's transformer over frames: two convolutions, pre-norm, GELU. CTranslate2 runs no other encoder of frames.
 
-Its files are those of transformers' `WhisperForConditionalGeneration`. The forward pass is our own: that of transformers
-accepts only sources of one length, and has no mask. Here a source in a batch is computed as if it were alone.
+Its files are those of transformers' `WhisperForConditionalGeneration`. The forward pass is our own: that of
+transformers accepts only sources of one length, and has no mask. Here a source in a batch is computed as if alone.
 
-Whisper's tables have one token more than ours, `<|notimestamps|>` after `<pad>`: every sentence begins with `<pad>`, which
-is Whisper's `<|startoftranscript|>`, and `<|notimestamps|>`, as Whisper's decoders do.
+Whisper's tables have one token more than ours, `<|notimestamps|>` after `<pad>`. As in Whisper, every sentence
+begins with two tokens: `<pad>`, which is Whisper's `<|startoftranscript|>`, and `<|notimestamps|>`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class WhisperModel(Seq2SeqModel):
     """A `WhisperForConditionalGeneration` behind the interface."""
 
     architecture = "whisper"
+    reads_frames = True
 
     def __init__(self, network: WhisperForConditionalGeneration) -> None:
         """Wrap a model of transformers; it is not copied."""
@@ -165,20 +166,19 @@ def whisper_config(config: ModelConfig, tokenizer: Tokenizer, dropout: float) ->
     if config.frame_size is None:
         raise UserError("model: the architecture 'whisper' reads frames, but frame_size is not set: set it")
     s = shape(config)
-    return WhisperConfig(
-        num_mel_bins=config.frame_size,
-        d_model=s.d_model,
-        encoder_layers=s.encoder_layers,
-        decoder_layers=s.decoder_layers,
-        encoder_attention_heads=s.num_heads,
-        decoder_attention_heads=s.num_heads,
-        encoder_ffn_dim=s.ffn_dim,
-        decoder_ffn_dim=s.ffn_dim,
-        dropout=dropout,
-        max_source_positions=config.max_positions,
-        **_special_ids(len(tokenizer.target.tokens)),
-        **_target_positions(config.max_positions),
-    )
+    sizes: dict[str, Any] = {
+        "num_mel_bins": config.frame_size,
+        "d_model": s.d_model,
+        "encoder_layers": s.encoder_layers,
+        "decoder_layers": s.decoder_layers,
+        "encoder_attention_heads": s.num_heads,
+        "decoder_attention_heads": s.num_heads,
+        "encoder_ffn_dim": s.ffn_dim,
+        "decoder_ffn_dim": s.ffn_dim,
+        "max_source_positions": config.max_positions,
+    }
+    ids, positions = _special_ids(len(tokenizer.target.tokens)), _target_positions(config.max_positions)
+    return WhisperConfig(dropout=dropout, **sizes, **ids, **positions)
 
 
 def _special_ids(vocabulary: int) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def _special_ids(vocabulary: int) -> dict[str, Any]:
     return {**ids, "vocab_size": vocabulary + 1}
 
 
-def _target_positions(max_positions: int) -> dict[str, int]:
+def _target_positions(max_positions: int) -> dict[str, Any]:
     return {"max_target_positions": max(_MIN_TARGET_POSITIONS, max_positions + 1)}
 
 

@@ -24,6 +24,11 @@ def check_architectures(config: RunConfig) -> None:
     from distilmt.models.architectures import architecture
 
     student, teacher = config.student.model.architecture, teacher_architecture(config)
+    for model, name in (("student", student), ("teacher", teacher)):
+        if architecture(name).reads_frames:
+            raise UserError(
+                f"{model}.model.architecture {name!r} reads pictures, but a run trains on text: set it to marian"
+            )
     for name in [teacher, *([student] if config.student.on_policy.steps else [])]:
         check_types(name, [config.labels.compute_type], "labels.compute_type")
     if config.student.initialization != "random" and not config.teacher.named and student != teacher:

@@ -10,7 +10,6 @@ from distilmt.config import RunConfig, renamed
 from distilmt.config.commands import CompressConfig, DemoConfig, PublishConfig, ServeConfig, TranslateConfig
 from distilmt.config.distill import DistillConfig
 from distilmt.config.fields import bounds_of, fields, type_name
-from distilmt.config.rendering import RenderingConfig
 
 OUTPUT = Path(__file__).parent / "reference" / "configuration.md"
 RENAMED = OUTPUT.with_name("renamed.md")
@@ -99,8 +98,6 @@ def reference() -> str:
         ("publish", PublishConfig),
     ):
         parts += [f"## `distilmt {command}`\n", table(kind)]
-    parts += ["## Pictures of text\n", "The fields of `RenderingConfig` ([how to](../how-to/render-text.md)).\n"]
-    parts.append(table(RenderingConfig))
     return "\n".join(parts)
 
 

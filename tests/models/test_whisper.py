@@ -11,12 +11,14 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast, WhisperForConditionalGeneration
 
-from distilmt.config import ModelConfig, RunConfig
+from distilmt.compression.vocabulary import prune_model, used_vocabulary
+from distilmt.config import ModelConfig, RunConfig, TeacherConfig
 from distilmt.models.architectures import ARCHITECTURES, architecture_of, new_model
 from distilmt.models.batch import Batch, States, make_batch, make_frame_batch
 from distilmt.models.checkpoint import load_model
 from distilmt.models.whisper import WhisperModel
 from distilmt.pipeline.architecture_checks import check_architectures
+from distilmt.teachers.existing import import_teacher
 from distilmt.utils.errors import UserError
 
 FRAME_SIZE, POSITIONS = 24, 16
@@ -115,11 +117,21 @@ def test_a_table_entry_and_one_line_for_text(tokenizer, model):
 
 
 @pytest.mark.parametrize("section", ["student", "teacher"])
-def test_a_run_refuses_it_before_it_trains(section):
+def test_a_run_on_text_refuses_it_before_it_trains(section):
     config = RunConfig()
     getattr(config, section).model = SHAPE
     with pytest.raises(UserError, match=rf"^{section}\.model\.architecture 'whisper' reads pictures"):
         check_architectures(config)
+
+
+def test_it_is_no_teacher_and_its_vocabulary_is_not_pruned(model, tokenizer, tmp_path):
+    model.save(tmp_path)
+    config = TeacherConfig(path=str(tmp_path))
+    with pytest.raises(UserError, match="is a whisper model, which reads no text: choose one that translates text"):
+        import_teacher(config, ("en", "it"), tokenizer, tmp_path / "teacher")
+    subset = used_vocabulary(tokenizer, ["a"], ["b"])
+    with pytest.raises(UserError, match="which reads pictures, cannot be pruned"):
+        prune_model(model, subset)
 
 
 def test_resized_models_have_other_dimensions(model):

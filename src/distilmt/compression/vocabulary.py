@@ -118,8 +118,13 @@ def prune_model(model: Seq2SeqModel, subset: VocabularySubset) -> Seq2SeqModel:
         subset: the result of `used_vocabulary` with the model's tokenizer.
 
     Raises:
-        UserError: the model has another vocabulary.
+        UserError: the model has another vocabulary, or reads no text.
     """
+    if model.reads_frames:
+        raise UserError(
+            f"the vocabulary of a model of the architecture {model.architecture!r}, which reads pictures, cannot be "
+            "pruned: distill it with a smaller tokenizer.vocab_size"
+        )
     embeddings, output, size = model.embeddings(), model.output_layer(), subset.original_size
     before = (len(embeddings.source.weight), len(output.weight))
     if before != (size, size):

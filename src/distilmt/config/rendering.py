@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from distilmt.config.bounds import bounded
+from distilmt.config.effects import affects
 from distilmt.utils.errors import UserError
 
 TRAINING_FONTS = (
@@ -49,7 +50,7 @@ class RenderingConfig:
     """Columns of pixels that make one frame, the unit that the encoder reads."""
     fonts: list[str] = field(default_factory=lambda: list(TRAINING_FONTS))
     """Fonts of training pictures: Debian packages (those that are installed count), font files, or directories."""
-    held_out_fonts: list[str] = field(default_factory=lambda: list(HELD_OUT_FONTS))
+    held_out_fonts: list[str] = field(default_factory=lambda: list(HELD_OUT_FONTS), metadata=affects("evaluation"))
     """Fonts of test pictures, of other families than `fonts`."""
     min_font_size: int = bounded(18, 8, 128)
     """Smallest font size in pixels, before a picture is scaled to its height."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from distilmt.config.bounds import MAX_COUNT, MAX_TOP_K, bounded
 from distilmt.config.choices import HeadMapping
 from distilmt.config.effects import affects, config_field
+from distilmt.config.rendering import RenderingConfig
 from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonMapping
 
 _BOTH = affects("student", "baseline")
+PICTURE_ARCHITECTURE = "whisper"
+"""The architecture of students that read pictures."""
 
 Divergence = Literal["kl", "reverse_kl", "symmetric_kl", "js", "tv", "skewed_kl", "skewed_reverse_kl"]
 """Divergences between two distributions; their formulas are in `losses/divergences.py`."""
@@ -95,12 +98,22 @@ class OnPolicyConfig:
     """Peak learning rate of each round."""
 
 
+def _reads_pictures(student: JsonMapping) -> bool:
+    return bool(student["input"] == "image")
+
+
 @dataclass
 class StudentConfig:
     """The small model."""
 
     model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="tiny"), metadata=_BOTH)
     """Shape of the student."""
+    input: Literal["text", "image"] = config_field("text", _BOTH)
+    """What the student reads: the source text, or a picture of it. `image` implies `model.architecture: whisper`."""
+    rendering: RenderingConfig = field(
+        default_factory=RenderingConfig, metadata=affects("student", "baseline", when=_reads_pictures)
+    )
+    """Pictures of the source text under `input: image`."""
     initialization: Literal["random", "first", "spaced"] = "random"
     """`first` copies the teacher's first layers, `spaced` evenly spaced ones; both need its width and vocabulary."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
@@ -111,6 +124,12 @@ class StudentConfig:
     """Final phase on the student's own translations."""
     baseline: bool = config_field(True, affects("baseline", "exports", "evaluation", "report", selects_exports=True))
     """Also train the same student without the teacher."""
+
+    def __post_init__(self) -> None:
+        if self.input == "image":
+            rendering = self.rendering
+            frame_size = rendering.columns_per_frame * rendering.height
+            self.model = replace(self.model, architecture=PICTURE_ARCHITECTURE, frame_size=frame_size)
 
     @property
     def all_updates(self) -> int:

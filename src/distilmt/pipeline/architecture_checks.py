@@ -24,11 +24,17 @@ def check_architectures(config: RunConfig) -> None:
     from distilmt.models.architectures import architecture
 
     student, teacher = config.student.model.architecture, teacher_architecture(config)
-    for model, name in (("student", student), ("teacher", teacher)):
-        if architecture(name).reads_frames:
-            raise UserError(
-                f"{model}.model.architecture {name!r} reads pictures, but a run trains on text: set it to marian"
-            )
+    if architecture(teacher).reads_frames:
+        raise UserError(
+            f"teacher.model.architecture {teacher!r} reads pictures, but teachers read text: set it to marian"
+        )
+    if config.student.input == "text" and architecture(student).reads_frames:
+        raise UserError(
+            f"student.model.architecture {student!r} reads pictures, but student.input is text: set it to marian, or "
+            "student.input to image"
+        )
+    if config.student.input == "image":
+        raise UserError("student.input is image, but a run trains on text only: set it to text")
     for name in [teacher, *([student] if config.student.on_policy.steps else [])]:
         check_types(name, [config.labels.compute_type], "labels.compute_type")
     if config.student.initialization != "random" and not config.teacher.named and student != teacher:

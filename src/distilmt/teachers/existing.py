@@ -20,7 +20,7 @@ from distilmt.data.tokenizer import Tokenizer
 from distilmt.data.tokenizer import load as load_tokenizer
 from distilmt.inference.sandbox import check_model_files
 from distilmt.inference.teacher_reference import TeacherReference, read_reference
-from distilmt.models.architectures import ARCHITECTURES, architecture_of
+from distilmt.models.architectures import ARCHITECTURES, architecture, architecture_of
 from distilmt.models.checkpoint import load_model, save_model
 from distilmt.models.presets import parameter_count
 from distilmt.teachers.remote import check_teacher
@@ -39,11 +39,16 @@ def family(path: str) -> str:
     """The architecture of a model directory or hub name (`marian`, `t5`, `m2m_100`, …).
 
     Raises:
-        UserError: there is no model of that name.
+        UserError: there is no model of that name, or it does not read text.
     """
     check_configuration(path)
-    if own := architecture_of(Path(path)):
-        return own
+    name = architecture_of(Path(path)) or _family_of_transformers(path)
+    if name in ARCHITECTURES and architecture(name).reads_frames:
+        raise UserError(f"teacher {path!r} is a {name} model, which reads no text: choose one that translates text")
+    return name
+
+
+def _family_of_transformers(path: str) -> str:
     with loading(path):
         config = AutoConfig.from_pretrained(path, trust_remote_code=False)
     if not config.is_encoder_decoder:

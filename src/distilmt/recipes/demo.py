@@ -112,7 +112,9 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
             training=replace(training, dropout=0.0),
         ),
         export=recipe.export,
-        evaluation=EvaluationConfig(benchmark_sentences=40 if minutes(config) < 10 else 100),
+        evaluation=EvaluationConfig(
+            student_beam_size=recipe.student_beam_size, benchmark_sentences=40 if minutes(config) < 10 else 100
+        ),
     )
 
 

@@ -4,7 +4,9 @@ The names in `__all__` are the public Python API. Each one is imported when it i
 `import distilmt` is quick and needs no other package; only training needs torch.
 """
 
-TYPE_CHECKING = False  # as `typing.TYPE_CHECKING` for type checkers; importing `typing` takes longer than this module
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from distilmt.config import RunConfig
@@ -43,6 +45,9 @@ _MODULES = {
     "evaluate": "distilmt.evaluation.systems",
 }
 
+# The convention for libraries: messages go nowhere until the program that imports distilmt routes them.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
 
 def __getattr__(name: str) -> object:
     """A public name, from the module that defines it (PEP 562).
@@ -53,8 +58,6 @@ def __getattr__(name: str) -> object:
     """
     if name not in _MODULES:
         raise AttributeError(f"module 'distilmt' has no attribute {name!r}")
-    from importlib import import_module
-
     from distilmt.utils.extras import explained
 
     with explained(f"distilmt.{name}"):

@@ -32,6 +32,5 @@ COMMANDS = {
         ),
         _run,
         {"--health": "Show failures in the challenge sets after the results."},
-        resumes=lambda _: True,
     )
 }

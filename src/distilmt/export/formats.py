@@ -7,17 +7,20 @@ from importlib import import_module
 from pathlib import Path
 
 from distilmt.config import ComputeType, ExportConfig, ExportFormat
+from distilmt.config.rendering import RenderingConfig
 from distilmt.config.systems import STUDENT
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export import ctranslate2
 from distilmt.export.base import Exporter
 from distilmt.export.ctranslate2 import CTranslate2Exporter
+from distilmt.export.ctranslate2_pictures import PictureExporter, export_pictures
 from distilmt.export.torch_directory import TorchExporter, export_torch
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.marian import marian_network
 from distilmt.utils.errors import UserError
 
-CTRANSLATE2_ARCHITECTURES = ("marian",)
+TEXT_ARCHITECTURE, PICTURE_ARCHITECTURE = "marian", "whisper"
+CTRANSLATE2_ARCHITECTURES = (TEXT_ARCHITECTURE, PICTURE_ARCHITECTURE)
 """Architectures that are exported for CTranslate2; PyTorch translates with models of the others."""
 
 
@@ -41,11 +44,16 @@ def check_types(architecture: str, types: Sequence[str], key: str) -> None:
 
 
 def require_ctranslate2(architecture: str, command: str) -> None:
-    """Check that CTranslate2 runs an architecture, for a command that measures its types.
+    """Check that CTranslate2 translates text with an architecture, for a command that measures its types.
 
     Raises:
         UserError: it does not.
     """
+    if architecture == PICTURE_ARCHITECTURE:
+        raise UserError(
+            f"distilmt {command} measures students that read text, but the student reads pictures: set student.input "
+            "to text, or use distilmt run"
+        )
     if architecture not in CTRANSLATE2_ARCHITECTURES:
         raise UserError(
             f"distilmt {command} measures CTranslate2 exports, but there are none of the architecture "
@@ -54,35 +62,55 @@ def require_ctranslate2(architecture: str, command: str) -> None:
 
 
 def system_exporter(
-    architecture: str, compute_type: ComputeType, key: str = "export.student"
-) -> CTranslate2Exporter | TorchExporter:
+    architecture: str,
+    compute_type: ComputeType,
+    key: str = "export.student",
+    rendering: RenderingConfig | None = None,
+) -> CTranslate2Exporter | PictureExporter | TorchExporter:
     """The exporter of models for translation and measurement.
+
+    Args:
+        architecture: a name in `distilmt.models.architectures`.
+        compute_type: CTranslate2's type.
+        key: the configuration key that has it.
+        rendering: the pictures that a student reads.
 
     Raises:
         UserError: as `check_types`.
     """
-    if architecture in CTRANSLATE2_ARCHITECTURES:
+    if architecture == PICTURE_ARCHITECTURE:
+        return PictureExporter(compute_type, rendering or RenderingConfig())
+    if architecture == TEXT_ARCHITECTURE:
         return CTranslate2Exporter(compute_type)
     check_types(architecture, [compute_type], key)
     return TorchExporter()
 
 
 def export_for_translation(
-    model: Seq2SeqModel, tokenizer: Tokenizer, directory: Path, compute_type: str, bits: int = 8
+    model: Seq2SeqModel,
+    tokenizer: Tokenizer,
+    directory: Path,
+    compute_type: str,
+    bits: int = 8,
+    rendering: RenderingConfig | None = None,
 ) -> None:
-    """Write a directory that `load_translation_model` opens, without a card, atomically.
+    """Write a directory that `load_translation_model` opens, or `ImageTranslator`, without a card, atomically.
 
     Args:
         model: a model in float32.
         tokenizer: the tokenizer it was trained with.
         directory: the export directory; an older export there is replaced.
         compute_type: CTranslate2's type.
-        bits: bits per weight; 8 rounds only as the type does.
+        bits: bits per weight; 8 rounds only as the type does. Models that read pictures have 8.
+        rendering: the pictures that the model reads.
 
     Raises:
         UserError: the model's architecture has no export of that type.
     """
-    if model.architecture in CTRANSLATE2_ARCHITECTURES:
+    if model.reads_frames:
+        export_pictures(model, tokenizer, directory, compute_type, rendering or RenderingConfig())
+        return
+    if model.architecture == TEXT_ARCHITECTURE:
         ctranslate2.export(marian_network(model), tokenizer, directory, compute_type, bits)
         return
     check_types(model.architecture, [compute_type], f"the export {directory.name}")
@@ -95,7 +123,11 @@ def exporter(name: ExportFormat) -> Exporter:
     return format_exporter
 
 
-def student_exporters(config: ExportConfig, architecture: str = "marian") -> dict[str, Exporter]:
+def student_exporters(
+    config: ExportConfig, architecture: str = TEXT_ARCHITECTURE, rendering: RenderingConfig | None = None
+) -> dict[str, Exporter]:
     """The exporters of a run's student by the names of its exports: those for translation, then the other formats."""
-    systems: list[Exporter] = [system_exporter(architecture, compute_type) for compute_type in config.student]
+    systems: list[Exporter] = [
+        system_exporter(architecture, compute_type, rendering=rendering) for compute_type in config.student
+    ]
     return {f"{STUDENT}{each.suffix}": each for each in [*systems, *map(exporter, config.formats)]}

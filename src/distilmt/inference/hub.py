@@ -16,7 +16,7 @@ from distilmt.utils.untrusted import check_configuration
 PREFIX = "hf:"
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 """`OWNER/NAME`."""
-_PACKABLE = ("model.bin", "config.json", "*.spm", "*_vocabulary.json", "*_vocabulary.txt", "vmap.txt", "bpe.codes")
+_PACKABLE = ("model.bin", "config.json", "*.spm", "*vocabulary.json", "*vocabulary.txt", "vmap.txt", "bpe.codes")
 FILES = (
     *(MANIFEST, "card.json", "README.md"),
     *(f"{pattern}{ending}" for pattern in _PACKABLE for ending in ("", ".xz")),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Literal, TypedDict, cast
 
 from distilmt.utils import pretrained
 from distilmt.utils.errors import UserError
@@ -50,6 +50,14 @@ class ExportManifest(TypedDict, total=False):
     """Instead of a model: how to reach the program, server or transformers model (a `TeacherReference`)."""
     torch: str
     """Instead of a CTranslate2 model: the architecture of a model that PyTorch translates with."""
+    input: str
+    """`image` for a model that reads pictures; missing: it reads text."""
+    height: int
+    """Height of its pictures in pixels."""
+    columns_per_frame: int
+    """Columns of pixels that make one frame."""
+    max_columns: int
+    """Maximum width of its pictures in pixels."""
 
 
 def has_manifest(path: Path) -> bool:
@@ -178,6 +186,25 @@ def read_manifest(path: Path) -> ExportManifest:
     except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         reason = str(error)
     raise UserError(f"{path / MANIFEST} is damaged ({reason}): copy or export the model again")
+
+
+def reads_pictures(path: Path) -> bool:
+    """Whether an export reads pictures instead of text."""
+    return has_manifest(path) and load_manifest(path).get("input") == "image"
+
+
+def check_input(path: Path, manifest: ExportManifest, reader: Literal["text", "image"]) -> None:
+    """Check that a model reads text, or pictures.
+
+    Raises:
+        UserError: it reads the other.
+    """
+    kind = manifest.get("input", "text")
+    if kind == reader:
+        return
+    if kind == "image":
+        raise UserError(f"{path} reads pictures, not text: translate picture files with it, or name a model of text")
+    raise UserError(f"{path} reads {kind}, not pictures: name an export of a student with student.input: image")
 
 
 def card_languages(path: Path) -> tuple[str, str]:

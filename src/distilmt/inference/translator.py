@@ -24,6 +24,7 @@ from distilmt.inference.base import (
 from distilmt.inference.device import compute_type_for, usable_device
 from distilmt.inference.manifest import (
     card_languages,
+    check_input,
     has_file,
     read_manifest,
     unpacked_files,
@@ -80,6 +81,7 @@ class Translator:
         self.path = Path(path)
         checksums.check_checksums(self.path)
         manifest = read_manifest(self.path)
+        check_input(self.path, manifest, "text")
         self.max_length = int(manifest["max_positions"]) - 1
         self.beam_size = int(manifest.get("beam_size", 4))
         has_shortlist = has_file(self.path, "vmap.txt")

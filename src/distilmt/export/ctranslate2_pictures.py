@@ -1,0 +1,182 @@
+"""Models that read pictures as CTranslate2 directories, which `ImageTranslator` opens."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ctranslate2.converters.transformers import WhisperLoader
+
+from distilmt.config import ComputeType, ExportConfig, RunConfig
+from distilmt.config.rendering import RenderingConfig
+from distilmt.config.systems import type_suffix
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.export.base import TrainedModel, require_packages
+from distilmt.export.card import Form, write_card
+from distilmt.export.ctranslate2 import save
+from distilmt.inference.image_translator import ImageTranslator
+from distilmt.inference.manifest import ExportManifest, write_manifest
+from distilmt.models.base import Seq2SeqModel
+from distilmt.models.frames import FRAMES_PER_POSITION
+from distilmt.rendering.frames import frame_count
+from distilmt.rendering.renderer import Renderer
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import atomic_directory
+
+if TYPE_CHECKING:
+    from transformers import WhisperForConditionalGeneration
+
+    from distilmt.models.whisper import WhisperModel
+
+USE = """
+```python
+import numpy as np
+from PIL import Image
+
+from distilmt.inference.image_translator import ImageTranslator
+
+translator = ImageTranslator("DIRECTORY")
+line = Image.open("line.png").convert("L")  # a picture of one line of text
+width = max(1, round(line.width * translator.height / line.height))
+columns = np.ascontiguousarray(np.asarray(line.resize((width, translator.height))).T)  # [columns, height] uint8
+print(translator.translate_lines([columns])[0])
+```
+"""
+"""Instructions for the model card."""
+END, START, NO_TIMESTAMPS = "<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"
+"""Names that CTranslate2 needs in Whisper's vocabulary: of `</s>`, `<pad>` and the last token."""
+
+
+def export_pictures(
+    model: Seq2SeqModel, tokenizer: Tokenizer, directory: Path, compute_type: str, rendering: RenderingConfig
+) -> None:
+    """Write a CTranslate2 directory of a model that reads pictures atomically.
+
+    Beside CTranslate2's files it contains `target.spm` and `distilmt.json`.
+
+    Args:
+        model: a model of Whisper's architecture in float32.
+        tokenizer: the tokenizer it was trained with.
+        directory: the export directory; an older export there is replaced.
+        compute_type: one of CTranslate2's types; float32 does not change the weights.
+        rendering: the pictures it was trained on.
+
+    Raises:
+        UserError: the type is unknown, or the model does not read such pictures.
+    """
+    whisper = picture_model(model)
+    check_frames(whisper, rendering)
+    with atomic_directory(directory) as temporary:
+        save(specification(whisper.network, tokenizer), temporary, compute_type)
+        (temporary / "target.spm").write_bytes((tokenizer.directory / "target.spm").read_bytes())
+        write_manifest(temporary, _manifest(whisper, compute_type, rendering))
+
+
+def picture_model(model: Seq2SeqModel) -> WhisperModel:
+    """The model as one of Whisper's architecture.
+
+    Raises:
+        UserError: it is of another one.
+    """
+    from distilmt.models.whisper import WhisperModel
+
+    if not isinstance(model, WhisperModel):
+        raise UserError(f"a model of the architecture {model.architecture!r} reads no pictures: export a whisper model")
+    return model
+
+
+def check_frames(model: WhisperModel, rendering: RenderingConfig) -> None:
+    """Check that a model reads the pictures of a configuration.
+
+    Raises:
+        UserError: its frames have another size, or too few positions.
+    """
+    size, expected = model.network.config.num_mel_bins, rendering.columns_per_frame * rendering.height
+    if size != expected:
+        raise UserError(
+            f"the model reads frames of {size} numbers, but student.rendering has {rendering.columns_per_frame} "
+            f"columns of {rendering.height} pixels, {expected} numbers: use the values of its training"
+        )
+    frames = frame_count(rendering.max_columns, rendering.height, rendering.columns_per_frame)
+    positions = model.dimensions.max_positions
+    if frames > FRAMES_PER_POSITION * positions:
+        raise UserError(
+            f"the model has positions for {FRAMES_PER_POSITION * positions} frames, but a picture of "
+            f"student.rendering.max_columns has {frames}: use the values of its training"
+        )
+
+
+def _manifest(model: WhisperModel, compute_type: str, rendering: RenderingConfig) -> ExportManifest:
+    return {
+        "format": 1,
+        "compute_type": compute_type,
+        "max_positions": model.dimensions.max_positions,
+        "input": "image",
+        "height": rendering.height,
+        "columns_per_frame": rendering.columns_per_frame,
+        "max_columns": rendering.max_columns,
+    }
+
+
+def specification(network: WhisperForConditionalGeneration, tokenizer: Tokenizer) -> Any:
+    """CTranslate2's description of the model, with the target vocabulary.
+
+    Whisper's names stand for `</s>` and `<pad>`; `<pad>` and `<|notimestamps|>` are never generated.
+    """
+    loader: Any = WhisperLoader()
+    spec = loader.get_model_spec(copy.deepcopy(network))  # quantization changes the weights
+    tokens = [END, *tokenizer.target.tokens[1:-1], START, NO_TIMESTAMPS]
+    spec.register_vocabulary(tokens)
+    spec.config.suppress_ids = [len(tokens) - 2, len(tokens) - 1]
+    spec.config.suppress_ids_begin = []
+    spec.config.lang_ids = []
+    last = network.config.decoder_layers - 1
+    spec.config.alignment_heads = [[last, head] for head in range(network.config.decoder_attention_heads)]
+    return spec
+
+
+@dataclass(frozen=True)
+class PictureExporter:
+    """CTranslate2 in one type, of a student that reads pictures."""
+
+    compute_type: ComputeType
+    rendering: RenderingConfig
+    """The pictures it reads."""
+
+    @property
+    def suffix(self) -> str:
+        """Empty for float32, `-int8` for int8."""
+        return type_suffix(self.compute_type)
+
+    def check(self, config: RunConfig) -> None:
+        """As `Exporter.check`: the fonts of test pictures must be there too."""
+        require_packages("ctranslate2", ("ctranslate2", "sentencepiece"))
+        Renderer.for_measuring(self.rendering, config.seed)
+
+    def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
+        """As `Exporter.export`."""
+        export_pictures(trained.model, trained.tokenizer, path, self.compute_type, self.rendering)
+        write_card(path, trained.card, self.form)
+
+    @property
+    def form(self) -> Form:
+        """The format as model cards name it."""
+        return Form(f"CTranslate2, {self.compute_type}, reads pictures", "ctranslate2", USE)
+
+    def translate(self, path: Path, texts: Sequence[str]) -> Mapping[str, list[str]]:
+        """With `ImageTranslator`, pictures of the texts."""
+        return {"": ImageTranslator(path, threads=1).translate_lines(pictures_of(texts, self.rendering), beam_size=1)}
+
+
+def pictures_of(texts: Sequence[str], rendering: RenderingConfig) -> list[np.ndarray]:
+    """Pictures of texts in the fonts for measuring, the same ones for the same texts: [columns, height] uint8 each.
+
+    Raises:
+        UserError: there is no picture of a text, or fonts are missing.
+    """
+    renderer = Renderer.for_measuring(rendering, seed=1)
+    return [renderer.render(text, text) for text in texts]

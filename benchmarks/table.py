@@ -31,6 +31,13 @@ def row(system: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def beams(systems: list[dict[str, Any]]) -> str:
+    sizes = {system["name"]: system["beam_size"] for system in systems}
+    if len(set(sizes.values())) == 1:
+        return f"beam {sizes.popitem()[1]}"
+    return ", ".join(f"{name} at beam {size}" for name, size in sizes.items())
+
+
 def ratios(report: dict[str, Any]) -> str:
     result = {system["name"]: system for system in report["systems"]}
     teacher, student = result["teacher"], result["student-int8"]
@@ -46,7 +53,7 @@ def main(run: str, command: str) -> None:
     machine, pair, test = report["machine"], report["pair"], report["test"]
     print(f"# {pair['source']} → {pair['target']}\n")
     print(f"`{command}`, {report['date']}, {json.dumps(machine, ensure_ascii=False)}\n")
-    print(f"{test['sentences']} test sentences, beam {report['systems'][0]['beam_size']}, {test['bleu_signature']}\n")
+    print(f"{test['sentences']} test sentences, {beams(report['systems'])}, {test['bleu_signature']}\n")
     print("\n".join([HEAD, "|---|" + "---:|" * (HEAD.count("|") - 2), *map(row, report["systems"])]))
     print(f"\n{ratios(report)}\n")
     print("| difference | metric | value | 95 % interval | p |\n|---|---|---:|---|---:|")

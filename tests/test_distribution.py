@@ -53,7 +53,7 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel):
     assert {name for name in names if name.startswith("distilmt/")} == package_files()
     kinds = {Path(name).suffix for name in names}
     assert kinds >= {".py", ".typed", ".html", ".js", ".css", ".j2", ".mo"}
-    assert "distilmt = distilmt.cli:main" in entry_points
+    assert "distilmt = distilmt.__main__:program" in entry_points
     assert license_text == (ROOT / "LICENSE").read_bytes()
 
 

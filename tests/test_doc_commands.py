@@ -15,7 +15,6 @@ import yaml
 from helpers import commands, pages, servers, toy
 
 import distilmt
-from distilmt.utils.pretrained import STUDENT
 
 DOCX = (
     '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body><w:p><w:r>'
@@ -56,23 +55,7 @@ def run(command: pages.Command, words: tuple[str, ...]) -> str:
     return process.stdout.decode()
 
 
-LOCAL = re.compile(r"runs/|DIR|demo$" if STUDENT.exists() else r"runs/|DIR")
-"""Models and stores that are here: none of the hub, and the built-in student where it is installed."""
-
-
-def quick() -> list[pages.Command]:
-    """Commands that use a finished run, or print a text."""
-    quoted = {}
-    for command in pages.commands(pages.PAGES):
-        words = command.words
-        prints = len(words) == 1 or "--help" in words
-        uses_run = words[1:2] in (("translate",), ("labels",)) and LOCAL.match(words[2 + (words[1] == "labels")])
-        if words[0] == "distilmt" and (prints or uses_run) and "..." not in words:
-            quoted.setdefault(words, command)
-    return list(quoted.values())
-
-
-QUICK = quick()
+QUICK = pages.on_a_finished_run(pages.PAGES)
 
 
 def test_many_commands_are_run():
@@ -99,7 +82,10 @@ def toy_inputs(workplace, trained_model, finished_run):
     shutil.copytree(trained_model, workplace / "models" / "opus-mt-en-it")
     shutil.copytree(finished_run, workplace / "runs" / "demo", symlinks=True)
     sources, targets = toy.pairs(700, seed=6)
-    for name, lines in (("mine.en", sources), ("mine.it", targets), ("mine.fr", targets)):
+    for name in ("mine", "pairs"):
+        for language, lines in (("en", sources), ("it", targets), ("fr", targets)):
+            (workplace / f"{name}.{language}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    for name, lines in zip(("test.en", "test.it"), toy.pairs(30, seed=8), strict=True):
         (workplace / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     news = "".join(f"{line}\n" for line in toy.pairs(60, seed=7)[0])
     (workplace / "news.en.gz").write_bytes(gzip.compress(news.encode()))
@@ -126,13 +112,9 @@ def shortened(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["command-line.md", "own-text.md", "labels.md", "python.md", "first-student.md"])
+@pytest.mark.parametrize("page", pages.WHOLE_RUNS)
 def test_whole_runs_of_a_page(page, toy_inputs):
-    whole = [command for command in pages.commands(pages.PAGES) if command.page == page]
-    run_here = ("run", "prepare", "train-teacher", "distill", "evaluate")
-    selected = [command for command in whole if command.words[1:2] and command.words[1] in run_here]
-    # Without a file the models have their full size.
-    selected = [c for c in selected if c.words[1] in ("prepare", "distill") or not c.words[2].startswith("--")]
+    selected = pages.of_whole_runs(page)
     assert selected
     for command in selected:
         run(command, shortened(command.words))
@@ -196,17 +178,14 @@ def test_a_server_as_teacher_as_in_the_tutorial(toy_inputs, finished_run, monkey
     page = pages.ROOT / "docs" / "tutorials" / "your-own-teacher.md"
     (block,) = pages.blocks(page, "yaml")
     monkeypatch.setenv("MY_API_KEY", "key")
-    for name, lines in zip(("test.en", "test.it"), toy.pairs(30, seed=8), strict=True):
-        Path(name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     small = toy.run_config(toy_inputs / "toy")
     with servers.distilmt_server(finished_run) as (_, port):
         teacher = {"url": f"http://127.0.0.1:{port}", "api": "libretranslate", "endpoint": {"model": None}}
         student = {key: small["student"][key] for key in ("model", "training")}
         changes = {"teacher": teacher, "student": student, "tokenizer": {"vocab_size": 400}}
         toy.write_config(Path("llm.yaml"), toy.merged(yaml.safe_load(block), changes))
-        for command in pages.commands([page]):
-            if command.words[1] in ("label", "labels", "plan", "run"):
-                run(command, shortened(command.words))
+        for command in pages.with_a_server_as_teacher(page):
+            run(command, shortened(command.words))
     (block,) = (block for block in pages.blocks(page, "python") if "LabelStore" in block)
     exec(compile(block, page.name, "exec"), {})
     assert len(capsys.readouterr().out.splitlines()) == 10

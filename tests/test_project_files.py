@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from helpers import pages
 
 import distilmt
 
@@ -201,3 +202,9 @@ def test_the_image_is_built_from_the_wheel_and_has_no_torch() -> None:
     extras = re.search(r"whl\)\[(.*)\]", image)[1].split(",")
     assert set(extras) <= set(EXTRAS) and not CORE.union(*(EXTRAS[name] for name in extras)) & {"torch", "transformers"}
     assert re.search(r"^USER \d+$", image, re.MULTILINE)
+
+
+def test_extras_that_pages_install_exist() -> None:
+    lines = [line for page in pages.PAGES for line in pages.shell_lines(page) if "pip install" in line]
+    named = {name for line in lines for group in re.findall(r"\.'?\[([\w,-]+)\]", line) for name in group.split(",")}
+    assert len(named) > 3 and named <= set(EXTRAS)

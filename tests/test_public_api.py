@@ -1,7 +1,9 @@
 """The names that programs import."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from helpers import commands
@@ -21,6 +23,29 @@ def modules_after(program: str) -> set[str]:
 
 def test_the_import_alone_loads_nothing():
     assert not modules_after("import distilmt") & _HEAVY
+
+
+def test_messages_of_every_module_go_nowhere_until_a_program_routes_them():
+    """`distilmt.utils` has the handler that drops them: every module that logs imports it, itself or through others."""
+    program = "import distilmt.utils, logging; logging.getLogger('distilmt.x').warning('message')"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stderr == b""
+    package = Path(distilmt.__file__).parent
+    names = {path: path.relative_to(package.parent).with_suffix("").as_posix() for path in package.rglob("*.py")}
+    imports = {names[path].replace("/", ".").removesuffix(".__init__"): imported(path) for path in names}
+    passing, before = {name for name in imports if name.startswith("distilmt.utils")}, set()
+    while passing != before:
+        before = set(passing)
+        passing |= {name for name, others in imports.items() if others & passing}
+    logging = {name for name, others in imports.items() if "logging" in others}
+    assert logging and not logging - passing
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports as it is imported itself; `a.b` of `from a import b` may be one or not."""
+    nodes = ast.parse(path.read_text(encoding="utf-8")).body
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    origins = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    return plain | {str(n.module) for n in origins} | {f"{n.module}.{a.name}" for n in origins for a in n.names}
 
 
 @pytest.mark.parametrize("name", ["Translator", "Run", "RunConfig", "LabelStore", "evaluate", "UserError", "distill"])

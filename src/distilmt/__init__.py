@@ -4,9 +4,7 @@ The names in `__all__` are the public Python API. Each one is imported when it i
 `import distilmt` is quick and needs no other package; only training needs torch.
 """
 
-import logging
-from importlib import import_module
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # as `typing.TYPE_CHECKING` for type checkers; importing `typing` takes longer than this module
 
 if TYPE_CHECKING:
     from distilmt.config import RunConfig
@@ -45,9 +43,6 @@ _MODULES = {
     "evaluate": "distilmt.evaluation.systems",
 }
 
-# The convention for libraries: messages go nowhere until the program that imports distilmt routes them.
-logging.getLogger(__name__).addHandler(logging.NullHandler())
-
 
 def __getattr__(name: str) -> object:
     """A public name, from the module that defines it (PEP 562).
@@ -58,6 +53,8 @@ def __getattr__(name: str) -> object:
     """
     if name not in _MODULES:
         raise AttributeError(f"module 'distilmt' has no attribute {name!r}")
+    from importlib import import_module
+
     from distilmt.utils.extras import explained
 
     with explained(f"distilmt.{name}"):

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM, sent to real processes."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import time
 
 import pytest
 from helpers import commands
+
+from distilmt.cli.command import COMMANDS, load
 
 # Each runs a command of the command line whose work is one of the places where a signal is easily lost.
 PLACES = {
@@ -37,16 +40,16 @@ def work(arguments, output):
     finally:
         print("cleaned", flush=True)
 place = sys.argv.pop(1)
-command = Command("wait", "Waits.", {}, (), (), work, needs_arguments=False)
+resumes = bool(int(sys.argv.pop(1)))
+command = Command("wait", "Waits.", {}, (), (), work, needs_arguments=False, resumes=lambda _: resumes)
 sys.modules["distilmt.cli.wait"] = types.SimpleNamespace(COMMANDS={"wait": command})
 COMMANDS["wait"] = Entry("wait", "wait")
 sys.exit(cli.main())
 """
 
 
-def stopped(place: str, number: int, again: int | None = None) -> tuple[int, str, str]:
-    command = [sys.executable, "-c", PROGRAM, PLACES[place], "wait"]
-    with subprocess.Popen(
+def started(command: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -54,7 +57,12 @@ def stopped(place: str, number: int, again: int | None = None) -> tuple[int, str
         env=commands.environment(),
         # Tests that run in the background of a shell ignore SIGINT, and so would their children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:
+    )
+
+
+def stopped(place: str, number: int, again: int | None = None, resumes: bool = True) -> tuple[int, str, str]:
+    command = [sys.executable, "-c", PROGRAM, PLACES[place], str(int(resumes)), "wait"]
+    with started(command) as process:
         assert process.stdout.readline() == "begun\n"
         time.sleep(0.2)
         process.send_signal(number)
@@ -87,6 +95,45 @@ def test_a_second_signal_ends_it_at_once():
     assert status == 130 and err.count("Interrupted") == 1
 
 
+def test_only_commands_that_resume_say_so():
+    status, _, err = stopped("python", signal.SIGINT, resumes=False)
+    assert (status, err) == (130, "\nInterrupted.\n")
+    no_resume = {"cost", "translate", "serve", "publish", "labels", "completion"}
+    assert {name for name in COMMANDS if not load(name).resumes(["x"])} == no_resume
+    assert not load("demo").resumes(["--task=classify"])
+
+
+# The first import of the command line is where the program waits; the handlers of the command line come after it.
+EARLY = """
+import builtins, runpy, sys, time
+original = builtins.__import__
+def slow(name, *more, **options):
+    if name == "distilmt.cli":
+        print("begun", flush=True)
+        while True: time.sleep(0.01)
+    return original(name, *more, **options)
+builtins.__import__ = slow
+runpy.run_module("distilmt", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_a_signal_during_the_imports_ends_the_program_without_a_traceback():
+    with started([sys.executable, "-c", EARLY]) as process:
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=50) == ("", "\nInterrupted.\n")
+        assert process.returncode == 130
+
+
+def test_the_programs_handler_comes_before_any_import_of_weight():
+    """Only what Python itself has loaded, and what `signal` needs, is imported before it."""
+    program = (
+        "import os, signal, sys; before = {*sys.modules}; import distilmt.__main__; print({*sys.modules} - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert set(re.findall(r"'(.+?)'", done.stdout)) == {"distilmt", "distilmt.__main__"}
+
+
 @pytest.fixture
 def default_interrupt():
     """As in a shell's foreground."""
@@ -97,10 +144,10 @@ def default_interrupt():
 
 @pytest.mark.usefixtures("default_interrupt")
 def test_handlers_are_put_back():
-    from distilmt.cli.interrupts import interruptible
+    from distilmt.cli.interrupts import Interrupts, interruptible
 
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with pytest.raises(KeyboardInterrupt), interruptible():
+    with pytest.raises(KeyboardInterrupt), interruptible(Interrupts()):
         signal.raise_signal(signal.SIGINT)
         time.sleep(10)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

@@ -1,4 +1,4 @@
-"""Pages of the documentation, and the commands in their blocks."""
+"""Pages of the documentation, the commands in their blocks, and which of them the tests run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from distilmt.utils.pretrained import STUDENT
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), ROOT / "examples" / "README.md", *ROOT.glob("docs/**/*.md")])
 RESULTS = sorted(ROOT.glob("benchmarks/results/*.md"))
+LOCAL = re.compile(r"runs/|DIR|demo$" if STUDENT.exists() else r"runs/|DIR")
+"""Models and stores that are here: none of the hub, and the built-in student where it is installed."""
+WHOLE_RUNS = (
+    "command-line.md",
+    "own-text.md",
+    "labels.md",
+    "python.md",
+    "first-student.md",
+    "your-own-teacher.md",
+)
+"""Pages whose runs a test runs."""
 _BLOCK = re.compile(r"^ *```(bash|python|yaml)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
@@ -58,3 +71,46 @@ def _commands_of(page: str, line: str) -> Iterator[Command]:
             files = {sign: stage[stage.index(sign) + 1] for sign in "<>" if sign in stage}
             end = min((stage.index(sign) for sign in files), default=len(stage))
             yield Command(page, tuple(stage[:end]), files.get("<", text), files.get(">", ""))
+
+
+def shell_lines(page: Path) -> Iterator[str]:
+    """Every line of the shell blocks of a page, continuation lines joined, without comments."""
+    for block in blocks(page, "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            if command := line.partition("   #")[0].strip():
+                yield command
+
+
+def on_a_finished_run(pages: list[Path]) -> list[Command]:
+    """Commands that use a finished run, or print a text; each once."""
+    quoted: dict[tuple[str, ...], Command] = {}
+    for command in commands(pages):
+        words = command.words
+        prints = len(words) == 1 or "--help" in words
+        uses_run = words[1:2] in (("translate",), ("labels",)) and LOCAL.match(words[2 + (words[1] == "labels")])
+        if words[0] == "distilmt" and (prints or uses_run) and "..." not in words:
+            quoted.setdefault(words, command)
+    return list(quoted.values())
+
+
+def of_servers(pages: list[Path]) -> list[Command]:
+    """Commands that serve a model that is here; each once."""
+    served = [command for command in commands(pages) if command.words[1:2] == ("serve",)]
+    return list({c.words: c for c in served if LOCAL.match(" ".join(c.words[2:3]))}.values())
+
+
+def of_whole_runs(name: str) -> list[Command]:
+    """Commands of a page that train or evaluate, with a toy in the place of their inputs."""
+    whole = [command for command in commands(PAGES) if command.page == name]
+    run_here = ("run", "prepare", "train-teacher", "distill", "evaluate")
+    selected = [command for command in whole if command.words[1:2] and command.words[1] in run_here]
+    # Without a file the models have their full size.
+    selected = [c for c in selected if c.words[1] in ("prepare", "distill") or not c.words[2].startswith("--")]
+    return [c for c in selected if c.words[2] not in ("llm.yaml", "configs/firefox-en-pt.yaml")]
+
+
+def with_a_server_as_teacher(page: Path) -> list[Command]:
+    """Commands of the second tutorial whose teacher is a server."""
+    return [
+        command for command in commands([page]) if "llm.yaml" in command.words or "runs/llm/labels" in command.words
+    ]

@@ -206,6 +206,31 @@ def test_sigterm_under_load_loses_nothing(run):
     assert sum(labeler.unanswered for labeler in askers) == 0, "whoever was connected was answered, and told to go"
 
 
+def test_the_same_signal_twice_stops_the_server_once(run):
+    """A program between the terminal and the server passes on the Ctrl-C that the server got already."""
+    with distilmt_server(run, "--threads", "1") as (process, port), connect(port) as connection:
+        connection.sendall(request()[:-5])
+        time.sleep(0.1)
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.02)
+        connection.sendall(request()[-5:])
+        assert one_response(connection)[0] == 200
+        assert process.wait(30) == 0
+        assert process.stderr.read().count(b"\n") == 1, "only the address, from its start"
+
+
+def test_a_second_signal_ends_the_server_at_once(run):
+    with distilmt_server(run, "--threads", "1", "--timeout", "60") as (process, port), connect(port) as connection:
+        connection.sendall(request()[:-5])
+        process.send_signal(signal.SIGINT)
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert process.stderr.read().splitlines()[1:] == [b"", b"Interrupted: requests in progress are lost."]
+
+
 @pytest.mark.slow
 def test_memory_stays_bounded_under_big_bodies_and_long_queues(run):
     with distilmt_server(run, "--threads", "1", "--max_queue_size", "2000", "--body-limit", "10MB") as (process, port):

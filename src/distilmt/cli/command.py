@@ -31,6 +31,8 @@ class Command:
     """By placeholder: all values of an argument, for completion."""
     needs_arguments: bool = True
     """Whether the command without arguments shows its help."""
+    resumes: Callable[[Sequence[str]], bool] = lambda _: False
+    """Whether an interrupted command with these arguments continues when it is run again."""
 
 
 class Entry(NamedTuple):

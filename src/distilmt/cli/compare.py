@@ -29,5 +29,6 @@ COMMANDS = {
         (CompareOptions, RunConfig),
         ("configs/compare-multi30k.yaml", "configs/compare-multi30k.yaml --only word,sequence --seeds 1,2 --jobs 2"),
         _run,
+        resumes=lambda _: True,
     )
 }

@@ -28,5 +28,6 @@ COMMANDS = {
         (CompressConfig,),
         ("runs/demo --max-drop 0.5 --metric bleu", "runs/demo --objective fastest --jobs 2"),
         _run,
+        resumes=lambda _: True,
     )
 }

@@ -38,5 +38,6 @@ COMMANDS = {
         _run,
         {"--health": "Show failures in the challenge sets after the results."},
         needs_arguments=False,
+        resumes=lambda arguments: not any("classify" in argument for argument in arguments),
     )
 }

@@ -32,5 +32,6 @@ COMMANDS = {
         ),
         _run,
         {"--health": "Show failures in the challenge sets after the results."},
+        resumes=lambda _: True,
     )
 }

@@ -23,12 +23,23 @@ _PATH = (
 )
 # As `run_dir.atomic_path` names a file while it is written.
 _TEMPORARY = re.compile(r"(?:(?<=[/\\])|^)\.([^/\\]+)\.\d+\.tmp$")
+_AGAIN = "then run the same command again"
 # Rust's format of a system error, at the end of its message.
 _RUST = re.compile(r"\(os error (\d+)\)")
 
 
-def message(error: Exception) -> str | None:
-    """One line with a remedy; None if the error may be a bug of distilmt, which needs a traceback."""
+def message(error: Exception, resumes: bool = False) -> str | None:
+    """One line with a remedy; None if the error may be a bug of distilmt, which needs a traceback.
+
+    Args:
+        error: the error.
+        resumes: whether the same command continues the work.
+    """
+    line = _line(error)
+    return f"{line} to resume" if line and resumes and line.endswith(_AGAIN) else line
+
+
+def _line(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError):
         return missing_package(error)
     if isinstance(error, OSError):
@@ -50,7 +61,7 @@ def _of_system(error: OSError) -> str:
     names = [_final_name(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
     where = f" ({' → '.join(names)})" if names else ""
     if error.errno in _ROOM:
-        return f"{text}{where}: free space or permit writing, then run the same command again to resume"
+        return f"{text}{where}: free space or permit writing, {_AGAIN}"
     if error.errno in _PATH:
         return f"{text}{where}: check the path, or name another one"
-    return f"{text[:400]}{where}: fix this, then run the same command again to resume"
+    return f"{text[:400]}{where}: fix this, {_AGAIN}"

@@ -19,7 +19,7 @@ from typing import Any
 
 GRACE_SECONDS = 3.0
 """Time after the signal: by then half-written files are removed, unless a library call does not return."""
-STOPPED = "\nInterrupted. Run the same command again to resume."
+_RESUME = " Run the same command again to resume."
 _RAISE_AGAIN_SECONDS = 0.05
 
 
@@ -27,15 +27,22 @@ class Interrupts:
     """Signal handling of one command."""
 
     def __init__(self) -> None:
+        self.resumes = False
+        """Whether the same command continues this work."""
         self.received = 0
         self.finished = threading.Event()
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Unwind by KeyboardInterrupt; a second signal ends the process at once."""
         if self.received:
-            end(number)
+            self.end(number)
         self.received = number
         raise KeyboardInterrupt
+
+    @property
+    def message(self) -> str:
+        """What the user reads; a line of its own behind the `^C` of the terminal."""
+        return f"\nInterrupted.{_RESUME if self.resumes else ''}"
 
     @property
     def status(self) -> int:
@@ -48,7 +55,12 @@ class Interrupts:
             while number := int.from_bytes(signals.read(1), "big"):
                 # A server has its own handlers: it finishes the requests that it has accepted.
                 if signal.getsignal(number) == self.handle and not self.finished.wait(GRACE_SECONDS):
-                    end(number)
+                    self.end(number)
+
+    def end(self, number: int) -> None:
+        """End the process at once, with the exit status of this signal as in shells."""
+        os.write(2, f"{self.message}\n".encode())
+        os._exit(128 + number)
 
     def unraisable(self, unraisable: Any) -> None:
         """Raise an interrupt again that was lost in a `__del__` or a callback of C code."""
@@ -59,12 +71,6 @@ class Interrupts:
         threading.Timer(_RAISE_AGAIN_SECONDS, _thread.interrupt_main, (number,)).start()
 
 
-def end(number: int) -> None:
-    """End the process at once, with the exit status of this signal as in shells."""
-    os.write(2, f"{STOPPED}\n".encode())
-    os._exit(128 + number)
-
-
 def leave(status: int) -> None:
     """Make sure that the process ends soon: at exit Python waits for threads, and CTranslate2 for its queue."""
     timer = threading.Timer(GRACE_SECONDS, os._exit, (status,))
@@ -73,9 +79,9 @@ def leave(status: int) -> None:
 
 
 @contextmanager
-def interruptible() -> Iterator[Interrupts]:
+def interruptible(interrupts: Interrupts) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM raise KeyboardInterrupt, or end the process soon after; for the main thread."""
-    interrupts, before, hook = Interrupts(), {}, sys.unraisablehook
+    before, hook = {}, sys.unraisablehook
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     threading.Thread(target=interrupts.watch, args=(reader,), daemon=True, name="interrupts").start()
@@ -85,7 +91,7 @@ def interruptible() -> Iterator[Interrupts]:
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     sys.unraisablehook = interrupts.unraisable
     try:
-        yield interrupts
+        yield
     finally:
         interrupts.finished.set()
         signal.set_wakeup_fd(wakeup)

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from distilmt.cli import errors
-from distilmt.cli.command import COMMANDS, load
-from distilmt.cli.interrupts import STOPPED, interruptible, leave
+from distilmt.cli.command import COMMANDS, Command, load
+from distilmt.cli.interrupts import Interrupts, interruptible, leave
 from distilmt.cli.output import take_flags
 from distilmt.cli.overview import overview
 from distilmt.cli.process import prepare
@@ -29,10 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"distilmt {__version__}")
         return 0
     prepare()
-    interrupts = None
+    interrupts = Interrupts()
     try:
-        with interruptible() as interrupts:
-            return _command(arguments[0], arguments[1:])
+        with interruptible(interrupts):
+            return _command(arguments[0], arguments[1:], interrupts)
     except UserError as error:
         return _fail(str(error))
     except BrokenPipeError:
@@ -40,13 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print(STOPPED, file=sys.stderr)
-        status = interrupts.status if interrupts else 130
+        print(interrupts.message, file=sys.stderr)
         if own_process:
-            leave(status)
-        return status
+            leave(interrupts.status)
+        return interrupts.status
     except Exception as error:
-        message = errors.message(error)
+        message = errors.message(error, interrupts.resumes)
         if message is None:
             raise
         return _fail(message)
@@ -57,14 +56,15 @@ def _fail(message: str) -> int:
     return 2
 
 
-def _command(name: str, arguments: list[str]) -> int:
+def _command(name: str, arguments: list[str], interrupts: Interrupts) -> int:
     if name not in COMMANDS:
         from distilmt.config.fields import suggestion
 
         raise UserError(f"unknown command {name!r}{suggestion(name, list(COMMANDS))}; see `distilmt --help`")
-    if world_size() > 1:
-        return _run_distributed(name, arguments)
     command = load(name)
+    interrupts.resumes = command.resumes(arguments)
+    if world_size() > 1:
+        return _run_distributed(command, arguments)
     if {"-h", "--help"} & set(arguments):
         from distilmt.cli.help import help_text
 
@@ -75,18 +75,17 @@ def _command(name: str, arguments: list[str]) -> int:
     return command.run(*take_flags(arguments, command.flags))
 
 
-def _run_distributed(name: str, arguments: list[str]) -> int:
+def _run_distributed(command: Command, arguments: list[str]) -> int:
     """Run a command under torchrun: rank 0 runs the pipeline; the other ranks only train."""
     from distilmt.cli.run import TRAINING
 
-    if name not in TRAINING:
-        alone = f"{name!r} is for one process, but torchrun started {world_size()}: start it without torchrun"
+    if command.name not in TRAINING:
+        alone = f"{command.name!r} is for one process, but torchrun started {world_size()}: start it without torchrun"
         return 2 if rank() else _fail(f"{alone} (together processes do {', '.join(TRAINING)})")
     from distilmt.training import distributed as training
     from distilmt.training.trainer import train_worker
 
     if rank():
         return training.worker_loop(train_worker)
-    command = load(name)
     with training.main_process():
         return command.run(*take_flags(arguments, command.flags))

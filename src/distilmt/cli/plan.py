@@ -29,5 +29,6 @@ COMMANDS = {
         (PlanConfig, RunConfig),
         ("configs/multi30k-en-de.yaml --minutes 20", "run.yaml --sizes 500,2000,8000 --seeds 1,2,3 --min_gain 0.5"),
         _run,
+        resumes=lambda _: True,
     )
 }

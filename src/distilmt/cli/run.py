@@ -68,6 +68,7 @@ COMMANDS = {
         _EXAMPLES.get(name, ("configs/multi30k-en-de.yaml",)),
         partial(_run, name),
         {"--health": "Show failures in the challenge sets after the results."},
+        resumes=lambda _: True,
     )
     for name in _LAST_STEPS
 }

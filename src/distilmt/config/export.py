@@ -9,6 +9,7 @@ from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, bounded
 from distilmt.config.choices import WeightType
 from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.config.fields import FLAG, Flag
+from distilmt.config.systems import TEACHER
 from distilmt.utils.errors import UserError
 
 ComputeType = Literal["float32", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16"]
@@ -74,6 +75,8 @@ class EvaluationConfig:
 
     beam_size: int = bounded(4, 1, MAX_BEAM, affects("evaluation", "teacher-scores", "scores", "validation"))
     """Beam size of every system, for both quality and speed."""
+    student_beam_size: int | None = bounded(None, 1, MAX_BEAM, affects("evaluation", "scores", "validation"))
+    """Beam size of student and baseline, which their exports then translate with; null: `beam_size`; 1 is greedy."""
     benchmark_sentences: int = bounded(200, 1, 1_000_000, affects(files=("speed.json",)))
     """Number of test sentences for measuring speed."""
     benchmark_rounds: int = bounded(3, 1, 1000, affects(files=("speed.json",)))
@@ -89,6 +92,10 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         self.other_outputs  # noqa: B018  # raises an error
+
+    def beam_of(self, system: str) -> int:
+        """Beam size of a model (`student`) or of one of its exports (`student-int8`)."""
+        return self.beam_size if system.startswith(TEACHER) else self.student_beam_size or self.beam_size
 
     @property
     def other_outputs(self) -> dict[str, str]:

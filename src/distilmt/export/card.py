@@ -79,12 +79,21 @@ def add_scores(directory: Path, scores: Mapping[str, float]) -> None:
     write_text(directory / README, readme(facts, facts["use"]))
 
 
-def renew_files(directory: Path) -> None:
-    """Update the card's list of files after the export was changed; does nothing without a card."""
+def renew_files(directory: Path, *names: str) -> None:
+    """Update the card's list of files after the export was changed; does nothing without a card.
+
+    Args:
+        directory: the export.
+        names: the changed files, so that damage of others is still recognized; none: all.
+    """
     if not (directory / FACTS).exists():
         return
     facts = read_card(directory)
     listed = _files(directory)
+    if names:
+        listed = facts["files"] | {name: listed[name] for name in names}
+    if listed == facts["files"]:
+        return
     facts |= {"files": listed, "bytes": sum(about["bytes"] for about in listed.values())}
     write_json(directory / FACTS, facts)
     write_text(directory / README, readme(facts, facts["use"]))

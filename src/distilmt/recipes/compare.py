@@ -155,7 +155,7 @@ def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
             "pair": {"source": run_config.corpus.source, "target": run_config.corpus.target},
             "updates": run_config.student.all_updates,
             "jobs": config.jobs,
-            "beam_size": run_config.evaluation.beam_size,
+            "beam_size": run_config.evaluation.beam_of("student"),
             "bootstrap": run_config.evaluation.bootstrap_samples,
             "baseline": config.baseline,
             "language": run_config.report_language,

@@ -70,7 +70,7 @@ def run(config: DemoConfig) -> Path:
     plan = cached_plan(root, "labels", second, lambda: {"max_sentences": _label_count(config, second, root)})
     third = replace(second, labels=replace(second.labels, **plan))
     _run_step("labels", third)
-    seconds = minutes(config) * 60 - reserve(minutes(config))
+    seconds = minutes(config) * 60 - _reserve(config)
     plan = cached_plan(root, "student", third, lambda: {"training": lengths_after_labels(third, seconds)})
     training = replace(third.student.training, **plan["training"])
     return runner.run(replace(third, student=replace(third.student, training=training)))
@@ -112,8 +112,16 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
             training=replace(training, dropout=0.0),
         ),
         export=recipe.export,
-        evaluation=EvaluationConfig(benchmark_sentences=40 if minutes(config) < 10 else 100),
+        evaluation=EvaluationConfig(
+            student_beam_size=recipe.student_beam_size, benchmark_sentences=40 if minutes(config) < 10 else 100
+        ),
     )
+
+
+def _reserve(config: DemoConfig) -> float:
+    """Seconds for everything after the trainings; student and baseline have the same exports."""
+    export = recipe_for(teacher_path(config)).export
+    return reserve(minutes(config), len(export.teacher) + 2 * len(export.student))
 
 
 def _run_step(step: str, config: RunConfig) -> None:
@@ -142,7 +150,7 @@ def _teacher_lengths(
     pace = text.pace(teacher.model, teacher.training)
     logger.info(f"teacher: {pace * 1000:.0f} ms per update on this machine")
     elapsed = elapsed_seconds(run_config.paths, "corpus", "tokenizer") + time.monotonic() - begin
-    lengths = training_lengths(_TEACHER_SHARE * (minutes(config) * 60 - elapsed - reserve(minutes(config))), pace)
+    lengths = training_lengths(_TEACHER_SHARE * (minutes(config) * 60 - elapsed - _reserve(config)), pace)
     passes = lengths["max_steps"] * teacher.training.batch_tokens / max(1, text.tokens)
     # With one or two epochs there is no overfitting.
     return lengths | {"dropout": 0.1 if passes > 2 else 0.0}
@@ -191,7 +199,7 @@ def _label_count(config: DemoConfig, run_config: RunConfig, root: Path) -> int:
     pace = _label_pace(run_config, root)
     logger.info(f"labels: {1 / pace:.0f} sentences/s")
     elapsed = elapsed_seconds(run_config.paths, "corpus", "tokenizer", "teacher") + time.monotonic() - begin
-    left = max(15.0, minutes(config) * 60 - reserve(minutes(config)) - elapsed)
+    left = max(15.0, minutes(config) * 60 - _reserve(config) - elapsed)
     sentences = result_of(CorpusResult, read_step(root / "corpus")).train
     return min(max(500, int(_LABEL_SHARE * left / pace)), sentences)
 

@@ -97,6 +97,8 @@ def systems_table(report: RunReport, _: Translation) -> NumbersTable:
         Column(_("Latency p95"), _within("latency_ms", "p95"), _milliseconds, "↓"),
         Column(_("Peak memory"), lambda s: s.get("peak_rss_bytes"), size, "↓"),
     ]
+    if len({system.get("beam_size") for system in report["systems"]} - {None}) > 1:
+        columns.insert(2, Column(_("Beam"), lambda s: s.get("beam_size"), count))
     return numbers_table((_("Systems"), _("System")), report["systems"], columns)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import socket
+import time
 from contextlib import suppress
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,6 +25,7 @@ _BACKLOG = 2048
 _IDLE_SECONDS = 30  # timeout of a connection between two requests
 _LAST_CALL_SECONDS = 1.0  # after SIGTERM: requests in transit are still accepted
 _DOCUMENT_SECONDS = 3.0  # after SIGTERM: time limit of documents in progress
+_SAME_SIGNAL_SECONDS = 0.5  # a program that starts others passes on the signal that they get from the terminal, too
 
 
 class TimeoutProtocol(HttpToolsProtocol):
@@ -125,6 +129,16 @@ class _Server(uvicorn.Server):
 
     middleware: RequestLimitMiddleware
     documents: Documents
+    signaled: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal begins the shutdown; a later one ends the process at once, without uvicorn's traceback."""
+        if self.signaled is None:
+            self.signaled = time.monotonic()
+            super().handle_exit(sig, frame)
+        elif time.monotonic() - self.signaled > _SAME_SIGNAL_SECONDS:
+            os.write(2, b"\nInterrupted: requests in progress are lost.\n")
+            os._exit(128 + sig)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Complete accepted requests, then stop."""

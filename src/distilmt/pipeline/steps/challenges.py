@@ -37,7 +37,7 @@ def run_model_challenges(config: RunConfig, paths: RunPaths, names: list[str], d
     chosen = _systems_to_challenge(names)
     with task("examining", len(chosen), "systems") as bar:
         for name in chosen:
-            _write_results(config, data, (paths.export(name), config.evaluation.beam_size), directory / _file(name))
+            _write_results(config, data, (paths.export(name), config.evaluation.beam_of(name)), directory / _file(name))
             bar.advance(1)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.config import RunConfig
-from distilmt.config.systems import MODELS, system_name
+from distilmt.config.systems import MODELS, TEACHER, system_name
 from distilmt.data import prepare
 from distilmt.evaluation import output_checks, quality, speed
 from distilmt.evaluation.other_systems import EvaluationSentences, read_outputs
-from distilmt.export.card import add_scores
+from distilmt.export.card import add_scores, renew_files
+from distilmt.inference.manifest import MANIFEST, load_manifest, write_manifest
 from distilmt.pipeline.step import steps_until
 from distilmt.pipeline.steps.challenges import challenge_comparisons, run_model_challenges
 from distilmt.pipeline.steps.export import ctranslate2_exports
@@ -46,6 +47,7 @@ def evaluate_models(config: RunConfig, directory: Path) -> EvaluationResult:
     results = {}
     with task("translating the test set", len(names), "systems") as bar:
         for name in names:
+            _record_beam_size(config, paths.export(name))
             results[name] = _quality(config, paths.export(name), sources, references, directory / f"{name}.json")
             scores = results[name]["scores"]
             add_scores(paths.export(name), {f"test {key}": scores[key] for key in ("bleu", "chrf")})
@@ -54,7 +56,11 @@ def evaluate_models(config: RunConfig, directory: Path) -> EvaluationResult:
     exports = {name: paths.export(name) for name in names}
     if not (directory / "speed.json").exists():
         speeds = speed.measure_interleaved(
-            exports, sample, config.evaluation.beam_size, config.evaluation.benchmark_rounds, seed=config.seed
+            exports,
+            sample,
+            {name: config.evaluation.beam_of(name) for name in names},
+            config.evaluation.benchmark_rounds,
+            seed=config.seed,
         )
         write_json(directory / "speed.json", {name: asdict(entry) for name, entry in speeds.items()})
     run_model_challenges(config, paths, names, directory)
@@ -66,7 +72,7 @@ def _quality(config: RunConfig, model: Path, sources: list[str], references: lis
     if path.exists():
         return dict(read_json(path))
     translator = load_translation_model(model, threads=1, workers=cores())
-    translations = translator.translate(sources, config.evaluation.beam_size)
+    translations = translator.translate(sources, config.evaluation.beam_of(model.name))
     scores = quality.score(translations, references, config.corpus.target)
     result = {
         "scores": asdict(scores),
@@ -76,6 +82,17 @@ def _quality(config: RunConfig, model: Path, sources: list[str], references: lis
     write_text(path.with_suffix(".txt"), "".join(f"{line}\n" for line in translations))
     write_json(path, result)
     return result
+
+
+def _record_beam_size(config: RunConfig, export: Path) -> None:
+    """Let an export of the student translate with the beam size of its scores, if it has one of its own."""
+    if export.name.startswith(TEACHER) or not (export / MANIFEST).exists():
+        return
+    manifest, beam = load_manifest(export), config.evaluation.student_beam_size
+    if manifest.get("beam_size") != beam:
+        manifest.pop("beam_size", None)
+        write_manifest(export, {**manifest, "beam_size": beam} if beam else manifest)
+    renew_files(export, MANIFEST)  # also after an interruption between the two
 
 
 def write_run_report(config: RunConfig, directory: Path) -> ReportResult:
@@ -157,7 +174,7 @@ def _systems(config: RunConfig, paths: RunPaths, evaluations: dict[str, Any]) ->
         yield build.system(
             name,
             shipped_bytes(paths.export(name)),
-            config.evaluation.beam_size,
+            config.evaluation.beam_of(name),
             quality.TranslationScores(**evaluations[name]["scores"]),
             speed.Speed(**speeds[name]),
             output_checks.OutputChecks(**evaluations[name]["health"]),

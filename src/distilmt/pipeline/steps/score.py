@@ -75,7 +75,7 @@ def _translations(config: RunConfig, directory: Path, model: str, sources: list[
         translator = load_translation_model(directory / compute_type, threads=1, workers=cores())
         for decoding in decodings:
             translations[decoding] = translator.translate(
-                sources, 1 if decoding == "greedy" else config.evaluation.beam_size
+                sources, 1 if decoding == "greedy" else config.evaluation.beam_of(model)
             )
     write_json(path, translations)
     return translations

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from distilmt.config import RunConfig
+from distilmt.config.systems import STUDENT
 from distilmt.data import prepare
 from distilmt.data import tokenizer as tokenizers
 from distilmt.evaluation import quality
@@ -35,7 +36,7 @@ def validate_student(config: RunConfig, directory: Path) -> ValidationResult:
     sources, references = valid["source"].to_pylist(), valid["target"].to_pylist()
     export_model(config, paths, "student", "float32", directory / "float32")
     translator = load_translation_model(directory / "float32", threads=1, workers=cores())
-    lines = translator.translate(sources, config.evaluation.beam_size)
+    lines = translator.translate(sources, config.evaluation.beam_of(STUDENT))
     scores = quality.score(lines, references, config.corpus.target)
     token_scores = force_decode(load_model(paths.student), tokenizers.load(paths.tokenizer), sources, references)
     rows = np.repeat(np.arange(len(token_scores.lengths)), token_scores.lengths)

@@ -25,6 +25,7 @@ MODULES = {
     "fonttools": "fontTools",
     "import-linter": "importlinter",
     "markdown-it-py": "markdown_it",
+    "opencv-python-headless": "cv2",
     "pillow": "PIL",
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",

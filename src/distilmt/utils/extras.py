@@ -11,6 +11,7 @@ from distilmt.utils.errors import UserError
 # foreign package that somebody published under this name.
 _EXTRAS = {
     "PIL": "images",
+    "cv2": "pages",
     "datasets": "huggingface",
     "fastapi": "serve",
     "fontTools": "images",
@@ -29,7 +30,9 @@ _EXTRAS = {
     "prometheus_client": "serve",
     "py3langid": "langid",
     "pyarrow": "train",
+    "pypdfium2": "pages",
     "python_multipart": "serve",
+    "rapidocr": "pages",
     "ray": "ray",
     "sacremoses": "argos",
     "safetensors": "train",

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("cv2")
 from helpers.pages_of_text import text_picture, texture
 
-from distilmt.pictures.ink import ink_of
+from distilmt.pictures.line_ink import ink_of
 
 STRIP = np.asarray(text_picture(["Two men play outside."], (330, 48), 28, 12, 6))
 

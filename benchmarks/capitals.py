@@ -44,7 +44,7 @@ def main() -> None:
         upper = [text.upper() for text in output]
         data[name] = [f(upper, expected).score for f in (sacrebleu.corpus_bleu, sacrebleu.corpus_chrf)]
         rows.append(f"| {name} | {data[name][0]:.1f} | {data[name][1]:.1f} |")
-    command = f"python benchmarks/capitals.py MODEL --corpus CORPUS --sentences {chosen.sentences}"
+    command = f"python benchmarks/capitals.py {chosen.model} --corpus {chosen.corpus} --sentences {chosen.sentences}"
     write(chosen.name, command, [f"{len(sources)} sentences:", "\n".join(rows)], data)
 
 

@@ -23,6 +23,7 @@ from turns import write
 from distilmt.data.cleaning import normalize
 from distilmt.documents import Translate, TranslateWithAttention, inline, translate_document
 from distilmt.documents.segments import InlineTag, Segment, text_of
+from distilmt.documents.sentence_tasks import AttentionRequest
 from distilmt.documents.tag_alignment import Span, align_by_attention, find_span
 from distilmt.inference.translator import Translator
 
@@ -50,7 +51,7 @@ class Counting:
                     whole = stop.value is not None
                     self.how.append((tag, ("attended" if requests else "found") if whole else FAILED[requests]))
                 return stop.value
-            requests = requests or isinstance(request, tuple)
+            requests = requests or isinstance(request, AttentionRequest)
             responses = yield request
 
     def taken(self) -> list[tuple[InlineTag, str]]:
@@ -109,6 +110,8 @@ def agreement(texts: list[str], places: list[Span], translator: Translator) -> s
                 {i for i, m in enumerate(WORD.finditer(output)) if m.start() < y and m.end() > x}
                 for x, y in (expected, got)
             )
+            if not one | other:  # a symbol without a word
+                continue
             score = 2 * len(one & other) / (len(one) + len(other))
             result.setdefault(len(WORD.findall(text[a:b])), []).append((one == other, score))
     rows = ["| words of the part | parts found | attention: same words | F1 over words |", "|---:|---:|---:|---:|"]
@@ -187,7 +190,7 @@ def main() -> None:
         table, data["documents"] = counted(chosen.documents, translator, counting)
         parts.append(table)
     names = " ".join(map(str, [chosen.model, *chosen.documents]))
-    test = f" --corpus {chosen.corpus}" if chosen.corpus else ""
+    test = f" --corpus {chosen.corpus} --sentences {chosen.sentences}" if chosen.corpus else ""
     write(
         chosen.name,
         f"python benchmarks/documents.py {names}{test} --seed {chosen.seed} --name {chosen.name}",

@@ -48,6 +48,8 @@ class RenderingConfig:
     """Maximum width of a picture in pixels; longer text is not rendered."""
     columns_per_frame: int = bounded(4, 1, 32)
     """Columns of pixels that make one frame, the unit that the encoder reads."""
+    variants: int = bounded(4, 1, 10_000)
+    """Pictures of each training text, in other fonts, sizes and degradations; epochs take them in turn."""
     fonts: list[str] = field(default_factory=lambda: list(TRAINING_FONTS))
     """Fonts of training pictures: Debian packages (those that are installed count), font files, or directories."""
     held_out_fonts: list[str] = field(default_factory=lambda: list(HELD_OUT_FONTS), metadata=affects("evaluation"))

@@ -103,7 +103,9 @@ class WhisperModel(Seq2SeqModel):
         frames = batch.frames.values.to(encoder.conv1.weight.dtype).transpose(1, 2)  # [B, frame size, frames]
         # What follows the end of a source stays zero, as the convolutions' own padding.
         x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(frames)) * present)).transpose(1, 2)  # [B, S, d]
-        x, mask = drop(x + encoder.embed_positions.weight[: x.shape[1]]), batch.source.mask()
+        # Transformers keeps the table of positions as a parameter that is not trained: its type does not change.
+        x = drop(x + encoder.embed_positions.weight[: x.shape[1]].to(x.dtype))
+        mask = batch.source.mask()
         for layer in encoder.layers:
             x = _encoder_layer(layer, x, mask, drop)
             if states is not None:

@@ -33,8 +33,6 @@ def check_architectures(config: RunConfig) -> None:
             f"student.model.architecture {student!r} reads pictures, but student.input is text: set it to marian, or "
             "student.input to image"
         )
-    if config.student.input == "image":
-        raise UserError("student.input is image, but a run trains on text only: set it to text")
     for name in [teacher, *([student] if config.student.on_policy.steps else [])]:
         check_types(name, [config.labels.compute_type], "labels.compute_type")
     if config.student.initialization != "random" and not config.teacher.named and student != teacher:

@@ -11,6 +11,7 @@ from distilmt.config import ModelConfig, RunConfig
 from distilmt.data.sources import check_sources as check_origins
 from distilmt.pipeline.architecture_checks import check_architectures, teacher_architecture
 from distilmt.pipeline.input_checks import check_input_files
+from distilmt.pipeline.picture_checks import check_pictures
 from distilmt.training.tracker import check_tracker
 from distilmt.utils.arguments import check_written_path
 from distilmt.utils.errors import UserError
@@ -51,6 +52,7 @@ def check_models(config: RunConfig) -> None:
     _check_teacher(config)
     _check_labels(config)
     check_architectures(config)
+    check_pictures(config)
     _check_layers(config)
     _check_top_k(config)
 

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from distilmt.config import RunConfig
-from distilmt.config.systems import MODELS, system_name
+from distilmt.config.systems import BASELINE, MODELS, STUDENT, system_name
 from distilmt.evaluation.other_systems import check_files
 from distilmt.pipeline import corpus_inputs, preflight
 from distilmt.pipeline.dependencies import StepDependencies
@@ -28,6 +28,7 @@ from distilmt.pipeline.settings import NAMES, flat, settings_of
 from distilmt.pipeline.step import RUN_STEPS, STEPS, Step, reaches, run_keys, step_named, steps_until
 from distilmt.pipeline.step_directory import finished_record, run_step
 from distilmt.pipeline.step_spec import StepRules, StepSpec
+from distilmt.rendering.picture_cache import remove_pictures
 from distilmt.utils.run_dir import StepRecord, fingerprint_files, read_step, step_fingerprint
 from distilmt.utils.step_results import CorpusResult, ModelResult, read_result, result_of
 
@@ -107,6 +108,8 @@ def execute_step(name: str, config: RunConfig) -> StepRecord:
         from distilmt.pipeline.steps import clean_up
 
         clean_up(directory)
+    if name == (BASELINE if config.student.baseline else STUDENT):
+        remove_pictures(config.paths.pictures)
     if name == "report" and not _has_report(config):
         # Only the report writes outside its directory: files deleted there are written again.
         requested.work(config, directory)

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from distilmt.losses.distillation import TokenTargets
-from distilmt.models.batch import Batch, make_batch
+from distilmt.models.batch import Batch, make_batch, make_frame_batch
+from distilmt.training.picture_sources import PictureSources
 from distilmt.utils.seeds import SeedStream
 
 
@@ -68,6 +69,12 @@ class TrainingSet:
     pad: int
     reference_share: float = 0.5
     max_length: int = 256
+    pictures: PictureSources | None = None
+    """What the student reads instead of the tokens of `source`: pictures of the same sentences."""
+
+    def source_lengths(self, epoch: int) -> np.ndarray:
+        """Tokens of each source, or encoder positions of its picture in an epoch, [n]; 0 without a picture."""
+        return self.source.lengths if self.pictures is None else self.pictures.positions(epoch)
 
     def choose(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Sample this epoch's targets.
@@ -79,7 +86,8 @@ class TrainingSet:
         reference, hypothesis = self._usable(self.reference), self._usable(self.hypothesis)
         prefers_reference = np.random.default_rng((seed, epoch, SeedStream.TARGET)).random(n) < self.reference_share
         use_reference = np.where(prefers_reference, reference, reference & ~hypothesis)
-        rows = np.flatnonzero((reference | hypothesis) & (self.source.lengths <= self.max_length))
+        lengths = self.source_lengths(epoch)
+        rows = np.flatnonzero((reference | hypothesis) & (lengths > 0) & (lengths <= self.max_length))
         return rows, use_reference[rows]
 
     def _usable(self, side: TargetSide | None) -> np.ndarray:
@@ -114,7 +122,7 @@ def epoch_batches(data: TrainingSet, batch_tokens: int, seed: int, epoch: int) -
     rows, use_reference = data.choose(seed, epoch)
     order = np.random.default_rng((seed, epoch, SeedStream.BATCH_ORDER)).permutation(len(rows))
     rows, use_reference = rows[order], use_reference[order]
-    parts = token_batches(data.source.lengths[rows], data.lengths(rows, use_reference), batch_tokens)
+    parts = token_batches(data.source_lengths(epoch)[rows], data.lengths(rows, use_reference), batch_tokens)
     return [(rows[part], use_reference[part]) for part in parts]
 
 
@@ -146,7 +154,7 @@ class BatchShard(NamedTuple):
 
 
 def shard_batch(
-    data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray, index: int, shares: int
+    data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray, index: int, shares: int, epoch: int = 0
 ) -> tuple[np.ndarray, np.ndarray, BatchShard]:
     """Shard number `index` of a batch: shards have about equal numbers of tokens and follow the order of `collate`.
 
@@ -158,6 +166,7 @@ def shard_batch(
         use_reference: [b] whether the target is the reference.
         index: number of the shard, from 0.
         shares: number of shards.
+        epoch: number of the pass over the data.
 
     Returns:
         `rows` and `use_reference` of the shard, and its position in the batch.
@@ -167,7 +176,7 @@ def shard_batch(
     order = np.argsort(~use_reference, kind="stable")
     rows, use_reference = rows[order], use_reference[order]
     targets = data.lengths(rows, use_reference)
-    both = data.source.lengths[rows] + targets
+    both = data.source_lengths(epoch)[rows] + targets
     # A sentence belongs to the shard that contains its middle.
     begin, end = np.searchsorted((np.cumsum(both) - both / 2) * shares, both.sum() * np.array([index, index + 1]))
     shard = BatchShard(int(targets.sum()), int(targets[:begin].sum()), bool(begin < end))
@@ -175,10 +184,13 @@ def shard_batch(
     return rows[selection], use_reference[selection], shard
 
 
-def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> tuple[Batch, TokenTargets]:
+def collate(
+    data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray, epoch: int = 0
+) -> tuple[Batch, TokenTargets]:
     """Tensors of the batch of sentences `rows` [b]: first those with references, then those with hypotheses.
 
-    Targets of N target tokens: ids [N], and if there are teacher targets, top-k ids and log-probabilities [N, k].
+    Pictures are those of the epoch. Targets of N target tokens: ids [N], and if there are teacher targets, top-k ids
+    and log-probabilities [N, k].
     """
     order = np.argsort(~use_reference, kind="stable")
     rows, use_reference = rows[order], use_reference[order]
@@ -196,6 +208,8 @@ def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> t
         top_ids=torch.from_numpy(np.concatenate([ids for ids, _ in top])) if k else None,  # [N, k]
         top_logprobs=torch.from_numpy(np.concatenate([values for _, values in top])) if k else None,  # [N, k]
     )
+    if data.pictures is not None:
+        return make_frame_batch(data.pictures.frames(rows, epoch), flat, lengths, data.pad), targets
     source = data.source.flat[data.source.positions(rows)].astype(np.int64)
     return make_batch(source, data.source.lengths[rows], flat, lengths, data.pad), targets
 

@@ -143,7 +143,9 @@ class Trainer:
         data, config = self.job.data, self.job.config
         # `self.state` and no local name: after a validation it is a new object on all ranks but rank 0.
         while self.state.position(config) < config.max_steps and not self.state.stopped:
-            plan = epoch_batches(data, config.batch_tokens, self.job.seed, self.state.epoch)
+            begin, epoch = time.monotonic(), self.state.epoch
+            plan = epoch_batches(data, config.batch_tokens, self.job.seed, epoch)
+            self.state.seconds += time.monotonic() - begin  # pictures are rendered when their epoch begins
             if not plan:
                 raise UserError(
                     f"{self.job.name}: there is no sentence to train on (all are empty, longer than "
@@ -151,9 +153,9 @@ class Trainer:
                 )
             for batch_rows, batch_references in plan[self.state.batch :]:
                 rows, use_reference, shard = shard_batch(
-                    data, batch_rows, batch_references, self.ranks.rank, self.ranks.size
+                    data, batch_rows, batch_references, self.ranks.rank, self.ranks.size, epoch
                 )
-                batch, targets = collate(data, rows, use_reference)
+                batch, targets = collate(data, rows, use_reference, epoch)
                 yield batch, targets, shard
                 if self.state.position(config) >= config.max_steps or self.state.stopped:
                     return

@@ -54,6 +54,11 @@ class RunPaths:
         return self.step("student")
 
     @property
+    def pictures(self) -> Path:
+        """Rendered training pictures, until student and baseline are trained."""
+        return self.root / "pictures"
+
+    @property
     def baseline(self) -> Path:
         """The model directory of the student that was trained without the teacher."""
         return self.step("baseline")

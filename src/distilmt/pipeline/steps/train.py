@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from distilmt.config import ObjectiveConfig, RunConfig, TrainingConfig
 from distilmt.data import prepare
@@ -25,6 +26,7 @@ from distilmt.models.initialization import copy_layers, first_layers, spaced_lay
 from distilmt.pipeline.backups import backup_directories
 from distilmt.pipeline.steps import on_policy
 from distilmt.pipeline.steps.fit_model import fit_model
+from distilmt.pipeline.steps.pictures import training_pictures
 from distilmt.teachers import existing
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet
 from distilmt.training.trainer import TrainingJob
@@ -142,6 +144,7 @@ def student_job(config: RunConfig, paths: RunPaths, tokenizer: Tokenizer) -> tup
         pad=tokenizer.pad,
         reference_share=student.objective.reference_fraction,
         max_length=student.model.max_positions,
+        pictures=training_pictures(config, paths, store.ids()),
     )
     return TrainingJob("student", data, student.training, student.objective, config.seed, teacher), labels.dropped
 
@@ -185,7 +188,11 @@ def train_baseline(config: RunConfig, directory: Path) -> ModelResult:
     """Train the same student on the same sentences' references for the same number of updates, without the teacher."""
     paths, student = RunPaths(directory.parent), config.student
     tokenizer = tokenizers.load(paths.tokenizer)
-    data = reference_set(paths.corpus, tokenizer, student.model.max_positions, set(LabelStore(paths.labels).ids()))
+    table = _references(paths.corpus, set(LabelStore(paths.labels).ids()))
+    data = replace(
+        _reference_set(table, tokenizer, student.model.max_positions),
+        pictures=training_pictures(config, paths, table["id"].to_pylist()),
+    )
     model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
     training = with_student_updates(student.training, paths.student)
     return fit_model(
@@ -199,11 +206,20 @@ def with_student_updates(config: TrainingConfig, student: Path) -> TrainingConfi
     return config if updates is None else replace(config, max_steps=updates, max_seconds=None, patience=0)
 
 
-def reference_set(corpus: Path, tokenizer: Tokenizer, max_length: int, ids: set[str] | None = None) -> TrainingSet:
-    """The references of the corpus, or of the given sentences."""
+def reference_set(corpus: Path, tokenizer: Tokenizer, max_length: int) -> TrainingSet:
+    """The references of the corpus."""
+    return _reference_set(_references(corpus), tokenizer, max_length)
+
+
+def _references(corpus: Path, ids: set[str] | None = None) -> pa.Table:
+    """The pairs of the corpus, or those of the given sentences."""
     table = prepare.load_training_pairs(corpus)
-    if ids is not None:
-        table = table.filter(np.fromiter((i in ids for i in table["id"].to_pylist()), bool, table.num_rows))
+    if ids is None:
+        return table
+    return table.filter(np.fromiter((i in ids for i in table["id"].to_pylist()), bool, table.num_rows))
+
+
+def _reference_set(table: pa.Table, tokenizer: Tokenizer, max_length: int) -> TrainingSet:
     targets = Ragged.of(tokenizer.target.encode(table["target"].to_pylist()))
     return TrainingSet(
         source=Ragged.of(tokenizer.source.encode(table["source"].to_pylist())),

@@ -1,0 +1,36 @@
+"""Checks of a run whose student reads pictures, before anything is trained."""
+
+from __future__ import annotations
+
+from distilmt.config import RunConfig
+from distilmt.utils.errors import UserError
+from distilmt.utils.hardware import world_size
+
+
+def check_pictures(config: RunConfig) -> None:
+    """Check that pictures can be rendered, and that nothing else needs a student of text.
+
+    Raises:
+        UserError: packages or fonts are missing, or a setting needs a student of text.
+    """
+    if config.student.input == "text":
+        return
+    from distilmt.losses.terms import TEACHER_IN_MEMORY, keys_that_need
+    from distilmt.rendering.renderer import Renderer
+
+    student = config.student
+    keys = [f"objective.{key}" for key in keys_that_need(student.objective, TEACHER_IN_MEMORY)]
+    keys += ["on_policy.steps"] if student.on_policy.steps else []
+    if keys:
+        raise UserError(
+            f"student.input is image, but student.{keys[0]} is not 0: the teacher reads text, so its states and scores "
+            "are of other sources: set it to 0"
+        )
+    if student.initialization != "random":
+        raise UserError(
+            f"student.input is image, but student.initialization is {student.initialization}: the teacher's layers "
+            "read text: set it to random"
+        )
+    if world_size() > 1:
+        raise UserError("student.input is image, which one process trains: start distilmt without torchrun")
+    Renderer.for_training(student.rendering, config.seed)

@@ -1,0 +1,52 @@
+"""Pictures as the sources of a training set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from distilmt.models.frames import FRAMES_PER_POSITION
+from distilmt.rendering.frames import frame_count, frames_of
+from distilmt.rendering.picture_cache import PictureCache, Variant
+
+
+@dataclass
+class PictureSources:
+    """The pictures of n training sentences."""
+
+    cache: PictureCache
+    texts: np.ndarray
+    """[n]: the number of each sentence's text in the cache."""
+
+    def __post_init__(self) -> None:
+        self._positions: tuple[Variant, np.ndarray] | None = None
+
+    def positions(self, epoch: int) -> np.ndarray:
+        """Encoder positions of each sentence's picture in an epoch, [n] int64; 0 without a picture."""
+        variant = self.cache.variant(epoch)
+        if self._positions is None or self._positions[0] is not variant:
+            config = self.cache.renderer.config
+            widths, inverse = np.unique(variant.widths.clip(0)[self.texts], return_inverse=True)
+            frames = [frame_count(width, config.height, config.columns_per_frame) for width in widths.tolist()]
+            positions = [-(-count // FRAMES_PER_POSITION) for count in frames]
+            self._positions = variant, np.array(positions, dtype=np.int64)[inverse]
+        return self._positions[1]
+
+    def frames(self, rows: np.ndarray, epoch: int) -> list[np.ndarray]:
+        """Frames of the pictures of the sentences `rows` in an epoch: [frames, frame size] float32 each."""
+        variant, columns_per_frame = self.cache.variant(epoch), self.cache.renderer.config.columns_per_frame
+        return [frames_of(variant.picture(number), columns_per_frame) for number in self.texts[rows].tolist()]
+
+
+def picture_sources(cache: PictureCache, ids: Sequence[str]) -> PictureSources:
+    """The pictures of training sentences by their ids.
+
+    Args:
+        cache: the pictures of all labeled texts.
+        ids: an id of the cache each; `ID#2` is the second hypothesis of `ID`, which has the same picture.
+    """
+    numbers = {text_id: number for number, text_id in enumerate(cache.ids)}
+    rows = [numbers[each] if each in numbers else numbers[each.rpartition("#")[0]] for each in ids]
+    return PictureSources(cache, np.array(rows, dtype=np.int64))

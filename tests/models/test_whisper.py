@@ -70,7 +70,7 @@ def test_a_picture_in_a_batch_is_as_if_alone(model):
     states = States()
     together = batch_of(model, sources, *targets)
     with torch.no_grad():
-        rows = model.decoder_rows(together, states=states)
+        rows = model.decoder_rows(together, states=states)[: 2 + 5 + 3 + 4]
         alone = [model.decoder_states(batch_of(model, [s], t)) for s, t in zip(sources, targets, strict=True)]
     torch.testing.assert_close(rows, torch.cat(alone), atol=1e-5, rtol=1e-5)
     assert [len(each) for each in states.encoder] == [5 + 16 + 1 + 6] * 2

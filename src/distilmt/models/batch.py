@@ -40,6 +40,20 @@ class Batch:
         """Layout of the target tokens."""
         return Packing(self.target, self.blocks)
 
+    @cached_property
+    def prompted_packing(self) -> Packing:
+        """Layout of the targets of frames: the target tokens and, behind them, a first token of each sentence."""
+        assert self.frames is not None
+        target, prompts = self.target, self.frames.prompt_cells
+        firsts = torch.zeros_like(prompts)  # [B]
+        tokens = PackedTokens(
+            ids=torch.cat([target.ids, firsts]),
+            positions=torch.cat([target.positions + 1, firsts]),
+            sentences=torch.cat([target.sentences, torch.arange(len(prompts), device=prompts.device)]),
+            cells=torch.cat([target.cells, prompts]),
+        )
+        return Packing(tokens, self.blocks)
+
     def to(self, device: torch.device) -> Batch:
         """This batch on `device`."""
         if device == self.decoder_input.device:
@@ -85,10 +99,16 @@ def make_batch(
     """
     bins = fill_bins(source_lengths, target_lengths)
     target_tokens = PackedTokens.of(target, target_lengths, bins.target)
-    shifted = torch.full_like(target_tokens.ids, start)
-    shifted[1:] = target_tokens.ids[:-1]
-    shifted[target_tokens.positions == 0] = start
-    return Batch(PackedTokens.of(source, source_lengths, bins.source), target_tokens, shifted, bins.blocks)
+    source_tokens = PackedTokens.of(source, source_lengths, bins.source)
+    return Batch(source_tokens, target_tokens, _shifted(target_tokens, start), bins.blocks)
+
+
+def _shifted(target: PackedTokens, start: int) -> Tensor:
+    """Each target sentence shifted right by one, with the start id first: [N]."""
+    shifted = torch.full_like(target.ids, start)
+    shifted[1:] = target.ids[:-1]
+    shifted[target.positions == 0] = start
+    return shifted
 
 
 def make_frame_batch(
@@ -104,11 +124,9 @@ def make_frame_batch(
         target_lengths: [b].
         start: the decoder's start id, `<pad>`.
     """
-    lengths = np.array([len(frames) for frames in sources])
-    positions = -(-lengths // FRAMES_PER_POSITION)
-    batch = make_batch(np.zeros(positions.sum(), np.int64), positions, target, target_lengths, start)
-    values = np.zeros((len(sources), lengths.max(), sources[0].shape[1]), np.float32)
-    for row, frames in zip(values, sources, strict=True):
-        row[: len(frames)] = frames
-    batch.frames = Frames(torch.from_numpy(values), torch.from_numpy(lengths))
-    return batch
+    positions = np.array([-(-len(frames) // FRAMES_PER_POSITION) for frames in sources])
+    bins = fill_bins(positions, target_lengths + 1)  # the decoder reads a token more
+    target_tokens = PackedTokens.of(target, target_lengths, bins.target + 1)
+    source_tokens = PackedTokens.of(np.zeros(positions.sum(), np.int64), positions, bins.source)
+    frames = Frames.of(sources, bins.target)
+    return Batch(source_tokens, target_tokens, _shifted(target_tokens, start), bins.blocks, frames)

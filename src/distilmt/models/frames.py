@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,17 +15,27 @@ FRAMES_PER_POSITION = 2
 
 @dataclass
 class Frames:
-    """The frames of a batch."""
+    """The frames of a batch, one source after the other, two for each position of the encoder."""
 
     values: Tensor
-    """[B, frames, frame size], zeros after the end of each source."""
-    lengths: Tensor
-    """[B]: frames of each source."""
+    """[2 · P, frame size]: a source with an odd number of frames has one of zeros at its end."""
+    present: Tensor
+    """[2 · P] bool: false for the frames that were appended."""
+    prompt_cells: Tensor
+    """[B]: cell of each sentence's first decoder input, which comes before those of `Batch.decoder_input`."""
 
-    def mask(self) -> Tensor:
-        """Which frames belong to a source: [B, 1, frames] bool."""
-        return (torch.arange(self.values.shape[1], device=self.lengths.device) < self.lengths[:, None])[:, None]
+    @classmethod
+    def of(cls, sources: Sequence[np.ndarray], prompt_cells: np.ndarray) -> Frames:
+        """Concatenate sources, [frames, frame size] float32 each."""
+        even = [_even(frames) for frames in sources]
+        present = [np.arange(len(whole)) < len(frames) for whole, frames in zip(even, sources, strict=True)]
+        values, flags = np.concatenate(even), np.concatenate(present)
+        return cls(torch.from_numpy(values), torch.from_numpy(flags), torch.from_numpy(prompt_cells))
 
     def to(self, device: torch.device) -> Frames:
         """These frames on `device`."""
-        return Frames(self.values.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True))
+        return Frames(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
+
+
+def _even(frames: np.ndarray) -> np.ndarray:
+    return np.pad(frames, ((0, 1), (0, 0))) if len(frames) % FRAMES_PER_POSITION else frames

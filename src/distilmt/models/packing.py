@@ -103,8 +103,11 @@ class PackedTokens:
         return cls(*map(torch.from_numpy, (flat, positions, sentences, positions + begins[sentences])))
 
     def padded(self, column: Tensor) -> Tensor:
-        """A column [N] as one row for each sentence, for architectures without packing: [B, T], 0 after its end."""
-        rows = column.new_zeros(int(self.sentences[-1]) + 1, int(self.positions.max()) + 1)
+        """A column [N] as one row for each sentence, for architectures without packing: [B, T], 0 after its end.
+
+        Vectors [N, d] become [B, T, d].
+        """
+        rows = column.new_zeros(int(self.sentences[-1]) + 1, int(self.positions.max()) + 1, *column.shape[1:])
         rows[self.sentences, self.positions] = column
         return rows
 

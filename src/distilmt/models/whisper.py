@@ -12,13 +12,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from distilmt.config import ModelConfig
 from distilmt.data.tokenizer import EOS, Tokenizer
+from distilmt.models import whisper_forward
 from distilmt.models.base import (
     STACKS,
     AttentionHeads,
@@ -92,44 +91,20 @@ class WhisperModel(Seq2SeqModel):
         return SpecialIds(pad=pad, end=EOS, start=pad)
 
     def encode(self, batch: Batch, drop: DropoutPool = NO_DROPOUT, states: States | None = None) -> Tensor:
-        """As `Seq2SeqModel.encode`: [B, S, d], from `batch.frames`.
+        """As `Seq2SeqModel.encode`: [rows, d], from `batch.frames`.
 
         Raises:
             UserError: the batch has tokens and no frames.
         """
         if batch.frames is None:
             raise UserError("a model of the architecture 'whisper' reads pictures, but the sources are text")
-        encoder, present = self.network.model.encoder, batch.frames.mask()  # [B, 1, frames]
-        frames = batch.frames.values.to(encoder.conv1.weight.dtype).transpose(1, 2)  # [B, frame size, frames]
-        # What follows the end of a source stays zero, as the convolutions' own padding.
-        x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(frames)) * present)).transpose(1, 2)  # [B, S, d]
-        # Transformers keeps the table of positions as a parameter that is not trained: its type does not change.
-        x = drop(x + encoder.embed_positions.weight[: x.shape[1]].to(x.dtype))
-        mask = batch.source.mask()
-        for layer in encoder.layers:
-            x = _encoder_layer(layer, x, mask, drop)
-            if states is not None:
-                states.encoder.append(batch.source.flat(x))
-        return encoder.layer_norm(x)
+        return whisper_forward.encode(self.network, batch, batch.frames, drop, states)
 
     def decode(
         self, memory: Tensor, batch: Batch, drop: DropoutPool = NO_DROPOUT, states: States | None = None
     ) -> Tensor:
-        """As `Seq2SeqModel.decode`: [N, d]."""
-        decoder, ids = self.network.model.decoder, self._with_prompt(batch)  # [B, 1 + T]
-        x = drop(decoder.embed_tokens(ids) + decoder.embed_positions.weight[: ids.shape[1]])  # [B, 1 + T, d]
-        causal = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool, device=x.device).tril()
-        for layer in decoder.layers:
-            x = _decoder_layer(layer, x, causal, memory, batch.source.mask(), drop)
-            if states is not None:
-                states.decoder.append(batch.target.flat(x[:, 1:]))
-        return batch.target.flat(decoder.layer_norm(x)[:, 1:])  # [B, T, d] -> [N, d]
-
-    def _with_prompt(self, batch: Batch) -> Tensor:
-        """The decoder's inputs with Whisper's two first tokens instead of `<pad>`: [B, 1 + T]."""
-        ids, pad = batch.target.padded(batch.decoder_input), self.special_ids.pad  # [B, T]
-        ids = torch.where(ids == pad, pad + 1, ids)
-        return torch.cat([ids.new_full((len(ids), 1), pad), ids], 1)
+        """As `Seq2SeqModel.decode`."""
+        return whisper_forward.decode(self.network, memory, batch, self.special_ids.start, drop, states)
 
     def output_layer(self) -> OutputLayer:
         """As `Seq2SeqModel.output_layer`: the token embeddings up to `<pad>`."""
@@ -192,36 +167,6 @@ def _special_ids(vocabulary: int) -> dict[str, Any]:
 
 def _target_positions(max_positions: int) -> dict[str, Any]:
     return {"max_target_positions": max(_MIN_TARGET_POSITIONS, max_positions + 1)}
-
-
-def _encoder_layer(layer: Any, x: Tensor, mask: Tensor, drop: DropoutPool) -> Tensor:
-    """x [B, S, d] attends to itself where mask [B, 1, 1, S] allows it."""
-    y = layer.self_attn_layer_norm(x)
-    x = x + drop(_attend(layer.self_attn, y, y, mask))
-    return _feed_forward(layer, x, drop)
-
-
-def _decoder_layer(
-    layer: Any, x: Tensor, causal: Tensor, memory: Tensor, memory_mask: Tensor, drop: DropoutPool
-) -> Tensor:
-    """x [B, T, d] attends to what precedes it, causal [T, T], and to memory [B, S, d]."""
-    y = layer.self_attn_layer_norm(x)
-    x = x + drop(_attend(layer.self_attn, y, y, causal))
-    x = x + drop(_attend(layer.encoder_attn, layer.encoder_attn_layer_norm(x), memory, memory_mask))
-    return _feed_forward(layer, x, drop)
-
-
-def _feed_forward(layer: Any, x: Tensor, drop: DropoutPool) -> Tensor:
-    return x + drop(layer.fc2(F.gelu(layer.fc1(layer.final_layer_norm(x)))))
-
-
-def _attend(attention: Any, x: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-    """x [B, T, d] attends to memory [B, S, d] where the mask, broadcast to [B, heads, T, S], allows it: [B, T, d]."""
-    projected = (attention.q_proj(x), attention.k_proj(memory), attention.v_proj(memory))
-    # [B, T, d] -> [B, heads, T, d / heads]
-    query, key, value = (y.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2) for y in projected)
-    heads = F.scaled_dot_product_attention(query, key, value, mask)
-    return attention.out_proj(heads.transpose(1, 2).flatten(2))  # [B, heads, T, d / heads] -> [B, T, d]
 
 
 def _view(layer: Any) -> LayerView:

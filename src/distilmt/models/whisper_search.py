@@ -47,7 +47,8 @@ def _search_batch(model: WhisperModel, sources: Sequence[np.ndarray]) -> list[li
     special, count = model.special_ids, len(sources)
     batch = make_frame_batch(sources, np.full(count, special.end), np.ones(count, np.int64), special.start)
     batch = batch.to(model.device)
-    decoder = _CachedDecoder(model, model.encode(batch), batch.source.mask())
+    memory = batch.source.padded(model.encode(batch)[: len(batch.source.ids)])  # [B, S, d]
+    decoder = _CachedDecoder(model, memory, batch.source.mask())
     decoder.states(torch.full((count, 1), special.pad, device=model.device))
     tokens = torch.full((count, 1), special.pad + 1, device=model.device)  # Whisper's two first tokens
     ended = torch.zeros(count, dtype=torch.bool, device=model.device)

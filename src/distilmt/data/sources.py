@@ -12,12 +12,15 @@ from distilmt.config import CorpusConfig, SourceConfig
 from distilmt.data import splitting
 from distilmt.data.cleaning import CleaningReport
 from distilmt.data.pairs import Pair, Splits
-from distilmt.data.readers import apt, debian, huggingface, mtdata, opus
+from distilmt.data.readers import apt, debian, debian_messages, huggingface, mtdata, opus
 from distilmt.data.readers.compressed import plain_name
 from distilmt.data.readers.files import files_of, read_lines, read_pairs
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint_files
 
+MESSAGES = "debian-messages"
+_OF_PACKAGES = ("debian", MESSAGES)
+"""Data sets that are split by source package."""
 _RESERVED = frozenset({"train", "valid", "test", "mono"})
 
 
@@ -76,8 +79,8 @@ def check_sources(config: CorpusConfig) -> None:
         )
     if not (config.dataset or config.train or config.sources or config.monolingual):
         raise UserError(
-            "set corpus.train (files), corpus.dataset (debian, hf:NAME, opus:NAME or mtdata:ID), corpus.sources or"
-            " corpus.monolingual: neither is set"
+            "set corpus.train (files), corpus.dataset (debian, debian-messages, hf:NAME, opus:NAME or mtdata:ID),"
+            " corpus.sources or corpus.monolingual: neither is set"
         )
     if config.cleaning.keep_best and not any(source.score for source in config.sources):
         raise UserError("cleaning.keep_best needs scores: set score of a source in corpus.sources, or set it to false")
@@ -85,8 +88,10 @@ def check_sources(config: CorpusConfig) -> None:
         ("corpus.dataset", config.dataset),
         *(("corpus.sources, dataset", each.dataset) for each in config.sources),
     ):
-        if name and name != "debian" and not name.startswith(("hf:", "opus:", "mtdata:")):
-            raise UserError(f"{key} is {name!r}: write debian, hf:NAME, opus:NAME or mtdata:ID, or name files instead")
+        if name and name not in _OF_PACKAGES and not name.startswith(("hf:", "opus:", "mtdata:")):
+            raise UserError(
+                f"{key} is {name!r}: write debian, debian-messages, hf:NAME, opus:NAME or mtdata:ID, or name files"
+            )
 
 
 def fingerprints(config: CorpusConfig, snapshots: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
@@ -122,6 +127,8 @@ def _dataset_names(config: CorpusConfig) -> list[str]:
 def _name_fingerprint(name: str, source: str, target: str) -> str:
     if name == "debian":
         return apt.fetch([source, target], apt.default_cache()).fingerprint
+    if name == MESSAGES:
+        return debian_messages.fetch((source, target), apt.default_cache()).fingerprint
     if name.startswith("hf:"):
         return huggingface.data_fingerprint(name)
     fetched = opus.fetch(name, source, target) if name.startswith("opus:") else mtdata.fetch(name, source, target)
@@ -129,12 +136,21 @@ def _name_fingerprint(name: str, source: str, target: str) -> str:
 
 
 def _open_training(config: CorpusConfig, report: CleaningReport) -> Splits:
-    if config.dataset != "debian":
+    if config.dataset not in _OF_PACKAGES:
         return _open(config.dataset, config.train, (config.source, config.target), None, report)
-    indices = apt.fetch([config.source, config.target], apt.default_cache())
-    records = list(debian.aligned_sentences(indices, config.source, config.target))
     valid_size = 0 if config.valid else config.valid_size
-    return splitting.split_by_package(records, valid_size, 0 if config.test else config.test_size)
+    records, license = _records(config.dataset, config.source, config.target)
+    splits = splitting.split_by_package(records, valid_size, 0 if config.test else config.test_size)
+    return splits._replace(license=license)
+
+
+def _records(name: str, source: str, target: str) -> tuple[list[debian.AlignedSentence], str | None]:
+    """All sentence pairs of a data set of Debian's, and its license."""
+    if name == MESSAGES:
+        messages = debian_messages.fetch((source, target), apt.default_cache())
+        return debian_messages.aligned_sentences(messages, source), messages.license
+    indices = apt.fetch([source, target], apt.default_cache())
+    return list(debian.aligned_sentences(indices, source, target)), None
 
 
 def _open(
@@ -148,13 +164,22 @@ def _open(
         return huggingface.read_dataset(name, source, target, score, report.count_unreadable)
     if score:
         raise UserError(f"{name} has no columns: leave out score {score!r}")
-    if name == "debian":
-        indices = apt.fetch([source, target], apt.default_cache())
-        records = debian.aligned_sentences(indices, source, target)
-        return Splits((Pair(line, row.source, row.target) for line, row in enumerate(records, 1)), None, None)
+    if name in _OF_PACKAGES:
+        return _of_packages(name, source, target)
     fetched = opus.fetch(name, source, target) if name.startswith("opus:") else mtdata.fetch(name, source, target)
     pairs = read_pairs(fetched.files, source, target, report=report.count_unreadable)
     return Splits(pairs, None, None, fetched.license)
+
+
+def _of_packages(name: str, source: str, target: str) -> Splits:
+    """A data set of Debian's as an additional source: of messages, only the packages that are always for training."""
+    records, license = _records(name, source, target)
+    numbered = [
+        Pair(line, row.source, row.target)
+        for line, row in enumerate(records, 1)
+        if name == "debian" or splitting.package_split(row.package) == "train"
+    ]
+    return Splits(numbered, None, None, license)
 
 
 def _open_source(source: SourceConfig, config: CorpusConfig, name: str) -> CorpusSource:

@@ -216,7 +216,12 @@ def _is_one_word(before: str, after: str) -> bool:
 
 
 def _is_clean(source: str, target: str) -> bool:
-    if source == target or min(len(split_words(source)), len(split_words(target))) < 2:
+    return min(len(split_words(source)), len(split_words(target))) >= 2 and is_plausible(source, target)
+
+
+def is_plausible(source: str, target: str) -> bool:
+    """Whether the sides of a normalized pair differ, have similar lengths, and consist of letters for the most part."""
+    if source == target:
         return False
     ratio = (weighted_length(target) + _RATIO_SMOOTHING) / (weighted_length(source) + _RATIO_SMOOTHING)
     if not _RATIO_RANGE[0] <= ratio <= _RATIO_RANGE[1]:

@@ -43,6 +43,15 @@ def read_catalogue(path: Path, source: str, target: str) -> Iterator[Pair]:
     yield from _pairs(catalogue)
 
 
+def read_messages(path: Path) -> Iterator[Pair]:
+    """As `read_catalogue`, in whatever language the file declares.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    yield from _pairs(_open(path))
+
+
 def read_tree(folder: Path, source: str, target: str) -> Iterator[Pair]:
     """The translated messages of all catalogs of a language in a directory; `line` is the message's number.
 

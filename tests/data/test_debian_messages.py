@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
-from test_apt import Repository
+from helpers.apt_archive import Repository
 
 from distilmt.config import CorpusConfig, SourceConfig
 from distilmt.data import sources

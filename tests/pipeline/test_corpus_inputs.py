@@ -5,27 +5,27 @@ import shutil
 from pathlib import Path
 
 import pytest
+from helpers import apt_archive
 
 from distilmt.config import CorpusConfig, RunConfig
 from distilmt.data.readers import apt
 from distilmt.pipeline import runner
 from distilmt.utils.run_dir import read_step
 
-test_apt = pytest.importorskip("test_apt")
 pytestmark = pytest.mark.skipif(shutil.which("apt-get") is None, reason="apt-get is not here")
 
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    repository = test_apt.Repository(tmp_path)
+    repository = apt_archive.Repository(tmp_path)
     apt.fetch(["en", "it"], apt.default_cache(), repository.config)
     return repository
 
 
 def publish_again(repository) -> None:
     """Another version in the archive, and in a new cache."""
-    repository.write("i18n/Translation-it", test_apt.ITALIAN.replace("piccolo strumento", "strumento piccolo"))
+    repository.write("i18n/Translation-it", apt_archive.ITALIAN.replace("piccolo strumento", "strumento piccolo"))
     shutil.rmtree(apt.default_cache())
     apt.fetch(["en", "it"], apt.default_cache(), repository.config)
 

@@ -102,7 +102,7 @@ class CorpusConfig:
     monolingual: list[str] = field(default_factory=list, metadata=_FILES)
     """Text files in the source language, one sentence per line, for the teacher to translate; may be compressed."""
     dataset: str | None = None
-    """`debian`, `debian-messages`, `hf:NAME[:CONFIG]` (Hugging Face, disk or hub), `opus:NAME[/VERSION]`, `mtdata:ID`."""
+    """`debian`, `debian-messages`, `hf:NAME[:CONFIG]` (Hugging Face), `opus:NAME[/VERSION]` or `mtdata:ID`."""
     license: str | None = config_field(None, no_effect())
     """License of `train` or `dataset`, for the corpus card; null: the license that the data set declares."""
     sources: list[SourceConfig] = field(default_factory=list)

@@ -12,7 +12,7 @@ from helpers.apt_archive import Repository
 from distilmt.config import CorpusConfig, SourceConfig
 from distilmt.data import sources
 from distilmt.data.pairs import Pair
-from distilmt.data.readers import apt, apt_packages, debian_messages
+from distilmt.data.readers import apt, debian_messages
 from distilmt.data.splitting import package_split
 from distilmt.utils.errors import UserError
 
@@ -41,12 +41,19 @@ class Archive(Repository):
         super().__init__(root)
         self.stanzas: list[str] = []
 
-    def add(self, name: str, messages: dict[str, str], language: str = "it", source: str | None = None) -> None:
-        """Build a package and publish it."""
-        content = self.root / "build" / name
-        catalog = content / f"usr/share/locale/{language}/LC_MESSAGES/{name}.mo"
-        about = content / f"usr/share/doc/{name}/copyright"
-        for path in (catalog, about, content / "DEBIAN/control"):
+    def add(
+        self,
+        name: str,
+        messages: dict[str, str],
+        language: str = "it",
+        source: str | None = None,
+        content: bytes | None = None,
+    ) -> None:
+        """Build a package and publish it; `content` replaces that of its catalog."""
+        tree = self.root / "build" / name
+        catalog = tree / f"usr/share/locale/{language}/LC_MESSAGES/{name}.mo"
+        about = tree / f"usr/share/doc/{name}/copyright"
+        for path in (catalog, about, tree / "DEBIAN/control"):
             path.parent.mkdir(parents=True)
         entries = polib.POFile()
         entries.metadata = {"Content-Type": "text/plain; charset=UTF-8"}
@@ -54,13 +61,15 @@ class Archive(Repository):
             entries.append(polib.POEntry(msgid=message, msgstr=translation))
         entries.append(polib.POEntry(msgid="%d file", msgid_plural="%d files", msgstr_plural={0: "%d file uno", 1: ""}))
         entries.save_as_mofile(str(catalog))
+        if content is not None:
+            catalog.write_bytes(content)
         about.write_text(COPYRIGHT)
         control = f"Package: {name}\nVersion: 1:2.0\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: {name}\n"
         control += f"Source: {source}\n" if source else ""
-        (content / "DEBIAN/control").write_text(control)
+        (tree / "DEBIAN/control").write_text(control)
         deb = self.root / f"pool/{name}.deb"
         deb.parent.mkdir(exist_ok=True)
-        command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", str(content), str(deb)]
+        command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", str(tree), str(deb)]
         subprocess.run(command, check=True, capture_output=True)
         data = deb.read_bytes()
         place = f"Filename: pool/{name}.deb\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"
@@ -137,9 +146,9 @@ def test_what_cannot_be_used_is_one_clear_line(
 
 
 def test_a_damaged_catalog_is_left_out(archive: Archive, tmp_path: Path) -> None:
-    archive.add("frob-data", MESSAGES)
-    with apt_packages.downloaded(["frob-data"], tmp_path, archive.config) as (package,):
-        assert list(debian_messages._rows(package, b"\xde\x12\x04\x95" + b"\xff" * 40)) == []
+    archive.add("frob-data", MESSAGES, content=b"\xde\x12\x04\x95" + b"\xff" * 40)
+    archive.add("game-1.18-ei", MESSAGES)
+    assert list(fetch(archive, tmp_path / "cache").versions) == ["game-1.18-ei"]
 
 
 def test_the_packages_of_valid_and_test_are_no_training_text(

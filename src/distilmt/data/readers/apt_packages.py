@@ -79,14 +79,14 @@ def _described(name: str, path: Path) -> DebianPackage:
     return DebianPackage(name, source or name, version, path)
 
 
-def files(package: Path, wanted: re.Pattern[str]) -> Iterator[tuple[str, bytes]]:
+def files(package: Path, name_pattern: re.Pattern[str]) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the files of a package whose whole names (`usr/share/…`) match, in the package's order.
 
     The package is unpacked in memory, one file at a time.
 
     Args:
         package: a .deb file.
-        wanted: pattern of the names.
+        name_pattern: pattern of whole names.
 
     Raises:
         UserError: the package is damaged, or its files are larger than any catalog.
@@ -94,20 +94,20 @@ def files(package: Path, wanted: re.Pattern[str]) -> Iterator[tuple[str, bytes]]
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
-            yield from _members(package, process.stdout, wanted)
+            yield from _members(package, process.stdout, name_pattern)
         except tarfile.TarError as error:
             raise UserError(f"{package.name} is damaged ({error}): download it again") from None
         finally:
             process.kill()
 
 
-def _members(package: Path, stream: IO[bytes], wanted: re.Pattern[str]) -> Iterator[tuple[str, bytes]]:
+def _members(package: Path, stream: IO[bytes], name_pattern: re.Pattern[str]) -> Iterator[tuple[str, bytes]]:
     total = 0
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # else tarfile remembers all of them
             name = member.name.removeprefix("./")
-            if not member.isfile() or wanted.fullmatch(name) is None:
+            if not member.isfile() or name_pattern.fullmatch(name) is None:
                 continue
             total += member.size
             if member.size > _MAX_FILE_BYTES or total > _MAX_FILES_BYTES:

@@ -148,8 +148,8 @@ def _store(language: str, patterns: Sequence[str], path: Path, config_file: Path
 def _package_files(package: DebianPackage, language: str) -> dict[str, bytes]:
     """Catalogs and copyright of a package."""
     name = re.escape(language)
-    wanted = rf"(.*/)?{name}/LC_MESSAGES/[^/]+\.mo|usr/share/doc/{re.escape(package.name)}/copyright"
-    return dict(apt_packages.files(package.path, re.compile(wanted)))
+    name_pattern = rf"(.*/)?{name}/LC_MESSAGES/[^/]+\.mo|usr/share/doc/{re.escape(package.name)}/copyright"
+    return dict(apt_packages.files(package.path, re.compile(name_pattern)))
 
 
 def _rows(package: DebianPackage, catalog: bytes) -> Iterator[list[str]]:

@@ -49,9 +49,9 @@ def _sentence_pairs(source: str, target: str) -> Iterator[tuple[str, str]]:
 def _without_context(text: str, other: str) -> str:
     """A text without a context written before it (`menu|Open`, `female^Archer`), which translations leave out."""
     for mark in "|^":
-        context, separator, rest = text.partition(mark)
-        if separator and mark not in other and len(context) <= _MAX_CONTEXT and rest.strip():
-            text = rest
+        context, separator, message = text.partition(mark)
+        if separator and mark not in other and len(context) <= _MAX_CONTEXT and message.strip():
+            text = message
     return text
 
 

@@ -26,6 +26,15 @@ def written(tmp_path, text):
     return str(path)
 
 
+def test_teachers_of_the_hub_are_named_with_or_without_hf():
+    assert loading.load(["--teacher.path", "hf:team/model"]).teacher.path == "team/model"
+    assert loading.load_distill(["--teacher", "hf:team/model"]).teacher == "team/model"
+    assert loading.load_demo(["--teacher", "hf:team/model"]).teacher == "team/model"
+    for arguments in (["--teacher", "hf:"], ["--teacher", "hf:team/model@v2"]):
+        with pytest.raises(UserError, match=r"^teacher is 'hf:"):
+            loading.load_distill(arguments)
+
+
 def test_defaults_are_the_dataclasses():
     assert loading.load([]) == RunConfig()
     assert loading.load_demo([]) == DemoConfig()

@@ -40,18 +40,18 @@ def test_any_bytes_are_read_back_or_refused_in_a_line(data, suffix):
     try:
         document = decode_document(data, suffix)
     except UserError as error:
-        assert "--encoding" in str(error) and "\n" not in str(error)
+        assert "convert it to UTF-8" in str(error) and "\n" not in str(error)
         return
     assert "\0" not in document.text and document.encode(document.text) == data
 
 
 def test_nul_is_refused_with_its_line():
     for data in ("A small editor.".encode("utf-16-le"), b"a\nb\0c"):
-        with pytest.raises(UserError, match=r"a\.txt: has NUL characters \(line [12]\).*--encoding"):
+        with pytest.raises(UserError, match=r"a\.txt: has NUL characters \(line [12]\).*convert it to UTF-8$"):
             translate_document(data, "a.txt", list)
     with pytest.raises(UserError, match="'nonsense' is unknown"):
         translate_document(b"a", "a.txt", list, encoding="nonsense")
-    with pytest.raises(UserError, match=r"not UTF-8 at byte 4 \(line 2\).*--encoding"):
+    with pytest.raises(UserError, match=r"not UTF-8 at byte 4 \(line 2\): convert it to UTF-8$"):
         decode_document(b"a\nbc\xe9", ".txt")
 
 

@@ -40,7 +40,16 @@ def test_files_go_where_they_are_sent(capsys, exported_model, tmp_path):
         (["a.md", "b.md", "--output", "a.md"], "is a file"),
         (["a.md", "--output", "x.docx"], "keeps its format"),
         (["a.md", "d/a.md", "--output", "o/"], "overwrite"),
-        (["no.md"], "does not exist"),
+        (["a.md", "b.md", "--output", "o.md"], "named like a file, but there are 2 translations"),
+        (["no.md"], "no.md does not exist"),
+        (["d"], "d is a directory: name the documents in it, such as d/*.html"),
+        (["-"], "leave it out to translate standard input"),
+        (["latin.md"], "convert it to UTF-8, or name its encoding with --encoding, such as --encoding cp1252"),
+        (["a.md", "--system", "teacher"], "is one model, not a run with several, such as 'teacher'"),
+        (["--text", "a\udcffb"], "--text has a lone surrogate, U+DCFF, at character 2"),
+        (["--text", "a", "--encoding", "cp1252"], "leave it out with --text"),
+        (["a.md", "--json_keys", "title"], "--json_keys is for .json files"),
+        (["a.docx", "--json"], "add --output FILE.docx"),
         (["a.pdf"], "use .txt"),
         (["a.md", "--text", "x"], "leave out --text"),
         (["a.md", "--confidence"], "for lines"),
@@ -56,9 +65,20 @@ def test_what_cannot_be_done_is_reported_in_a_line(capsys, monkeypatch, exported
     (tmp_path / "d").mkdir()
     for name in ("a.md", "b.md", "a.pdf", "d/a.md"):
         (tmp_path / name).write_text("ban", encoding="utf-8")
+    (tmp_path / "latin.md").write_bytes(b"caf\xe9")
+    (tmp_path / "a.docx").write_bytes(b"PK")
     status, out = message(capsys, exported_model, *arguments)
     assert status == 2 and expected in out.err and out.err.count("\n") == 1 and out.out == ""
     assert (tmp_path / "a.md").read_text(encoding="utf-8") == "ban" and not (tmp_path / "o").exists()
+
+
+def test_documents_on_standard_output_are_json_if_wanted(capsys, exported_model, tmp_path):
+    (tmp_path / "a.html").write_bytes("<p>ban è</p>".encode("utf-16"))
+    _, plain = message(capsys, exported_model, "--text", "<p>ban è</p>", "--format", "html")
+    _, page = message(capsys, exported_model, tmp_path / "a.html", "--json")
+    assert json.loads(page.out) == {"document": str(tmp_path / "a.html"), "translation": plain.out.removesuffix("\n")}
+    _, text = message(capsys, exported_model, "--text", "<p>ban è</p>", "--format", "html", "--json")
+    assert json.loads(text.out) == {"document": None, "translation": plain.out}
 
 
 class Stream(io.TextIOWrapper):

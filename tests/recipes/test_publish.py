@@ -136,6 +136,8 @@ def test_the_command_and_its_errors(finished_run, tmp_path):
     with hub_server() as hub:
         program = f"import sys\nfrom distilmt.cli import main\nsys.exit(main(['publish', {run!r}, {NAME!r}]))"
         process = commands.python(program, environment(hub, tmp_path, token=""))
+        assert "no token with write access is stored" in commands.error_line(process) and not hub.requests
+        process = commands.python(program, environment(hub, tmp_path, token="hf_other"))
         assert "the hub needs a valid token" in commands.error_line(process)
         assert not hub.models
     assert "write OWNER/NAME" in commands.error_line(commands.distilmt("publish", run, "tiny"))

@@ -22,6 +22,10 @@ def test_a_run_is_read(finished_run):
         assert (scores.bleu, scores.chrf, scores.ter) == (system["bleu"], system["chrf"], system["ter"])
         assert scores.bleu_signature == report["test"]["bleu_signature"]
         assert run.systems[system["name"]]["file_bytes"] == system["file_bytes"]
+    for by_name in (run.scores, run.systems):
+        assert "student" not in by_name and by_name.get("student") is None
+        with pytest.raises(KeyError, match=r"'student' is no exported model of this run: it has .*student-int8"):
+            by_name["student"]
     assert run.comparisons == report["comparisons"]
     assert run.report.read_text(encoding="utf-8").startswith("<!")
     assert len(run.labels) == 355

@@ -63,6 +63,8 @@ def test_wrong_arguments_are_one_sentence(exported_model, finished_run, tmp_path
     translator = Translator(exported_model)
     for call, message in (
         (lambda: translator.translate(5), "texts is 5, an int: give a list of texts"),
+        (lambda: translator.translate(b"x"), "texts is b'x', a bytes: decode it to a str"),
+        (lambda: translator.translate(["x", b"x"]), "texts[1] is b'x', a bytes: give a str"),
         (lambda: translator.n_best("one text", 2), "texts is a single text: put it into a list"),
         (lambda: translator.n_best(["text"], "2"), "count is '2', a str: give a whole number"),
         (lambda: translator.translate_file(5, "a.md"), "source is 5, an int: give a path"),
@@ -74,9 +76,15 @@ def test_wrong_arguments_are_one_sentence(exported_model, finished_run, tmp_path
             call()
         assert str(error.value).startswith(message)
     (tmp_path / "a.md").write_text("ban der.")
+    latin = tmp_path / "latin.md"
+    latin.write_bytes(b"caf\xe9")
     for call, message in (
         (lambda: translator.n_best(["text"], 0), "count is 0: it must be at least 1"),
         (lambda: translator.translate("a\0b"), "texts has a NUL character"),
+        (lambda: translator.translate("a\ud800b"), "texts has a lone surrogate, U+D800, at character 2"),
+        (lambda: translator.translate(["a", "\ud800"]), "texts[1] has a lone surrogate"),
+        (lambda: translator.translate_file(latin, tmp_path / "c.md"), f"{latin}: not UTF-8 at byte 3"),
+        (lambda: Translator(exported_model, "teacher"), f"{exported_model} is one model, not a run"),
         (lambda: translator.translate_file(tmp_path / "a.md", tmp_path / "a.txt"), "target "),
         (lambda: translator.translate_file(tmp_path / "b.md", tmp_path / "a.md"), f"{tmp_path}/b.md does not exist"),
         (lambda: Translator(exported_model, beam_size=0), "beam_size is 0: it must be at least 1"),
@@ -86,4 +94,3 @@ def test_wrong_arguments_are_one_sentence(exported_model, finished_run, tmp_path
         with pytest.raises(UserError) as error:
             call()
         assert str(error.value).startswith(message) and "--" not in str(error.value)
-    assert translator.translate(["a\ud800b"]) == translator.translate(["a?b"])

@@ -282,3 +282,26 @@ def test_a_text_with_nul_characters_is_refused(client):
     for path in ("/translate", "/compare"):
         response = client(("POST", path, {"json": requests(["ban.", "a\0b"])}))
         assert response.status_code == 400 and "NUL character" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [("/translate", {"q": ["ban.", "a\ud83d"]}), ("/compare", {"q": "a\ud83d"}), ("/translate", {"keep": "\ud83d"})],
+)
+def test_half_a_character_is_refused(client, path, values):
+    content = {"content": json.dumps(requests() | values), "headers": {"content-type": "application/json"}}
+    response = client(("POST", path, content))
+    assert response.status_code == 400 and "lone surrogate, U+D83D" in response.json()["error"]
+
+
+def test_responses_name_no_flags_of_the_command_line(client):
+    for name, content in (("a.txt", b"caf\xe9"), ("a.md", b"a\0b"), ("a.po", b"msgid"), ("a.docx", b"PK")):
+        upload = {"data": {"source": "en", "target": "it"}, "files": {"file": (name, content)}}
+        response = client(("POST", "/translate_file", upload))
+        assert response.status_code == 400 and "--" not in response.json()["error"]
+
+
+def test_an_export_that_no_model_has_is_refused(exported_model, run):
+    with pytest.raises(UserError, match="no run with an export 'other' is among them: leave --system out"):
+        Client(f"en-it={exported_model}", system="other")
+    assert Client(run, system="teacher-int8", ui=False)

@@ -52,6 +52,7 @@ def test_values_out_of_bounds_are_user_errors():
         lambda: whole_number("count", 0, 1, 9),
         lambda: number("alpha", float("nan"), 0, 1),
         lambda: text_list("texts", ["a\0b"]),
+        lambda: text_list("texts", ["a\ud800b"]),
     ):
         with pytest.raises(UserError, match=r"^(directory|count|alpha|texts\[0\]) "):
             call()

@@ -6,6 +6,8 @@ import codecs
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distilmt.cli.command import Command
@@ -27,30 +29,46 @@ def _run(arguments: list[str], output: Output) -> int:
     from distilmt.inference.translator import Translator
 
     translation.output_paths(options)  # errors in them are raised before a model is loaded
+    if output.is_json and options.output is None and any(name.lower().endswith(".docx") for name in options.files):
+        raise UserError("--json has text, and a .docx is none: add --output FILE.docx, or leave out --json")
     model = exported_model(model_directory(options.path), options.system)
     translator = Translator(model, threads=options.threads, shortlist=options.shortlist)
     are_records = options.confidence or options.n_best > 1 or output.is_json
     kind = options.format or ("txt" if options.text is not None and not are_records else "lines")
-    if options.files:
-        with output.progress():
-            _translate_files(options, translator, output)
-    elif kind == "lines":
-        _translate_lines(options, translator, output)
-    else:
-        _translate_text(options, translator, kind)
+    with _naming_encodings():
+        if options.files:
+            with output.progress():
+                _translate_files(options, translator, output)
+        elif kind == "lines":
+            _translate_lines(options, translator, output)
+        else:
+            _translate_text(options, translator, kind, output)
     return 0
 
 
-def _translate_text(options: TranslateConfig, translator: Translator, kind: str) -> None:
+@contextmanager
+def _naming_encodings() -> Iterator[None]:
+    """Add to errors of encodings how this command is given one."""
+    from distilmt.documents.encoding import EncodingError
+
+    try:
+        yield
+    except EncodingError as error:
+        remedy = f"or name its encoding with --encoding, such as --encoding {error.likely}"
+        raise UserError(f"{error}, {remedy}") from None
+
+
+def _translate_text(options: TranslateConfig, translator: Translator, kind: str, output: Output) -> None:
     """Translate `--text` or the whole of standard input as a document of a kind."""
     from distilmt.documents import report_of, translate_document
     from distilmt.documents import translate as translation
 
-    data = sys.stdin.buffer.read() if options.text is None else f"{options.text}\n".encode("utf-8", "replace")
+    data = sys.stdin.buffer.read() if options.text is None else f"{options.text}\n".encode()
     name = f"standard input.{kind}" if options.text is None else f"--text.{kind}"
     translate = translation.translate_function(options, translator)
     encoding = options.encoding if options.text is None else None
-    sys.stdout.buffer.write(translate_document(data, name, translate, tuple(options.json_keys), encoding))
+    content = translate_document(data, name, translate, tuple(options.json_keys), encoding)
+    _write_document(None, content, f".{kind}", encoding, output)
     _print_untranslated(name, report_of(translate).lines())
 
 
@@ -59,11 +77,22 @@ def _translate_files(options: TranslateConfig, translator: Translator, output: O
 
     for document in translation.translate_files(options, translation.translate_function(options, translator)):
         if document.target is None:
-            sys.stdout.buffer.write(document.content)
+            _write_document(document.source, document.content, document.source.suffix, options.encoding, output)
         else:
             output.result({"file": str(document.target)}, str(document.target))
             sys.stdout.flush()
         _print_untranslated(str(document.source), document.notes)
+
+
+def _write_document(source: Path | None, content: bytes, suffix: str, encoding: str | None, output: Output) -> None:
+    """Write a translated document to standard output: its bytes, or its text in a JSON object."""
+    if not output.is_json:
+        sys.stdout.buffer.write(content)
+        return
+    from distilmt.documents.encoding import decode_document
+
+    text = decode_document(content, suffix.lower(), encoding).text
+    print(json.dumps({"document": source and str(source), "translation": text}, ensure_ascii=False))
 
 
 def _print_untranslated(name: str, notes: list[str]) -> None:
@@ -130,7 +159,7 @@ COMMANDS = {
     "translate": Command(
         "translate",
         "Translates standard input line by line, a text or documents with a finished run or an exported model. With "
-        "--json every translation is a JSON object on a line.",
+        "--json every translation is a JSON object on a line, of lines and documents alike.",
         {
             "RUN_OR_MODEL": "A run directory, an exported model, or a model of the Hugging Face hub: hf:OWNER/NAME.",
             "[FILE ...]": "Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json.",

@@ -22,6 +22,7 @@ from distilmt.config.jobs import check_jobs
 from distilmt.config.parsing import parse, parse_values
 from distilmt.config.run_loading import load_run_dir
 from distilmt.utils.errors import UserError
+from distilmt.utils.texts import check_is_text
 
 _STORES = {"check": (1, 1), "info": (1, 1), "merge": (3, 1000), "split": (2, 2), "select": (2, 2)}
 
@@ -52,6 +53,8 @@ def load_translate(arguments: Sequence[str]) -> TranslateConfig:
 def _check_translate(config: TranslateConfig) -> None:
     if not config.path:
         raise UserError("the first argument must be a run directory, such as runs/demo, or an exported model")
+    if config.text is not None:
+        check_is_text("--text", config.text)
     documents = config.files or config.format not in (None, "lines") or config.glossary
     if (config.confidence or config.n_best > 1) and documents:
         raise UserError("--confidence and --n_best are for lines: leave out files, --format and --glossary")
@@ -60,6 +63,11 @@ def _check_translate(config: TranslateConfig) -> None:
         raise UserError("--keep is for documents and texts: add --format txt, or leave out --keep")
     if config.files and (config.text is not None or config.format):
         raise UserError("the format of a file is given by its extension: leave out --text and --format")
+    if config.encoding and config.text is not None:
+        raise UserError("--encoding is for files and standard input: leave it out with --text")
+    kinds = {config.format, *(Path(name).suffix.lower().lstrip(".") for name in config.files)}
+    if config.json_keys and not kinds & {"json", "arb"}:
+        raise UserError("--json_keys is for .json files: add --format json, or leave it out")
     if config.output and not config.files:
         raise UserError("--output is for files: name the files before it, or redirect with > FILE")
 

@@ -11,6 +11,7 @@ from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_SEED, MAX_THREADS, b
 from distilmt.config.choices import CompressionGoal, ConstraintReference, Metric, ReportLanguage, Rerank
 from distilmt.config.effects import affects, config_field
 from distilmt.config.fields import FLAG, Flag
+from distilmt.config.hub_names import plain_name
 from distilmt.utils.errors import UserError
 
 _POSITIONAL = {FLAG: Flag(positional=True, literal=True)}
@@ -163,6 +164,9 @@ class DemoConfig:
     """Seed of all random numbers."""
     report_language: ReportLanguage = "en"
     """Language of the report."""
+
+    def __post_init__(self) -> None:
+        self.teacher = self.teacher and plain_name(self.teacher, "teacher")
 
 
 @dataclass

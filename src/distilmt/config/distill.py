@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from distilmt.config.bounds import MAX_SEED, bounded
 from distilmt.config.choices import ReportLanguage
+from distilmt.config.hub_names import plain_name
 
 
 @dataclass
@@ -32,3 +33,6 @@ class DistillConfig:
     """Seed of all random numbers."""
     report_language: ReportLanguage = "en"
     """Language of the report."""
+
+    def __post_init__(self) -> None:
+        self.teacher = plain_name(self.teacher, "teacher")

@@ -9,6 +9,7 @@ from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_THREADS, MAX_TOP_K, 
 from distilmt.config.choices import Metric, Rerank
 from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.config.export import ComputeType
+from distilmt.config.hub_names import plain_name
 from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonMapping, JsonObject
@@ -93,6 +94,7 @@ class TeacherConfig:
         return self.path or self.command or self.url
 
     def __post_init__(self) -> None:
+        self.path = self.path and plain_name(self.path, "teacher.path")
         named = [key for key in ("path", "command", "url") if getattr(self, key)]
         if len(named) > 1:
             raise UserError(f"teacher.{named[0]} and teacher.{named[1]} are both set: name one teacher")

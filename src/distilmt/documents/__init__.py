@@ -87,15 +87,17 @@ def translate_document(
     suffix = PurePath(name).suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(f"{name}: cannot translate {suffix or 'a file without extension'}: use {' '.join(SUFFIXES)}")
+    from distilmt.documents.encoding import EncodingError, decode_document
+
     try:
         if suffix == ".docx":
             from distilmt.documents import docx
 
             return docx.translate_docx(data, translate)
-        from distilmt.documents.encoding import decode_document
-
         document = decode_document(data, suffix, encoding)
         return document.encode(_translate_text(document.text, suffix, translate, json_keys))
+    except EncodingError as error:
+        raise EncodingError(f"{name}: {error}", error.likely) from None
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
     except RecursionError:

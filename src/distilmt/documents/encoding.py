@@ -19,10 +19,23 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _PO_CHARSET = re.compile(r'^("Content-Type: [^"\n]{0,99}charset=)([\w.:-]+)', re.MULTILINE)
-_REMEDY = "name its encoding with --encoding, such as --encoding cp1252"
 # Formats that can write a character outside the encoding in another way.
 _REFERENCES = (".html", ".htm", ".md", ".markdown", ".vtt")
 _PLAIN = {0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x2013: "-", 0x2014: "-", 0x2026: "...", 0xA0: " "}
+
+
+class EncodingError(UserError):
+    """A document in another encoding than it was read in; whoever can name the encoding adds how."""
+
+    def __init__(self, message: str, likely: str = "cp1252") -> None:
+        """Explain what cannot be read.
+
+        Args:
+            message: what is wrong and the remedy that is always possible, conversion.
+            likely: an encoding that it may have.
+        """
+        super().__init__(message)
+        self.likely = likely
 
 
 @dataclass(frozen=True)
@@ -55,8 +68,8 @@ def decode_document(data: bytes, suffix: str, encoding: str | None = None) -> De
         encoding: encoding of a document without a byte order mark; None: the declared one, else UTF-8.
 
     Raises:
-        UserError: it is not in that encoding, or has NUL characters. Encoding a translation raises it too, if the
-        encoding lacks a character.
+        EncodingError: it is not in that encoding, or has NUL characters.
+        UserError: the encoding is unknown; encoding a translation raises it too, if the encoding lacks a character.
     """
     bom, name = next(((m, n) for m, n in _BOMS if data.startswith(m)), (b"", ""))
     name = name or (python_encoding(encoding) if encoding else "") or _declared(data, suffix) or "utf-8"
@@ -94,13 +107,13 @@ def _text(data: bytes, bom: bytes, name: str) -> str:
         start = error.start + len(bom)
         line = data.count(b"\n", 0, start) + 1
         shown = "UTF-8" if name == "utf-8" else name
-        raise UserError(f"not {shown} at byte {start} (line {line}): {_REMEDY}, or convert it") from None
+        raise EncodingError(f"not {shown} at byte {start} (line {line}): convert it to UTF-8") from None
     except LookupError:
-        raise UserError(f"cannot be read as {name}: {_REMEDY}") from None
+        raise EncodingError(f"cannot be read as {name}: convert it to UTF-8") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise UserError(
-            f"has NUL characters (line {line}), so it is not text: {_REMEDY.replace('cp1252', 'utf-16-le')}"
+        raise EncodingError(
+            f"has NUL characters (line {line}), so it is not text: convert it to UTF-8", likely="utf-16-le"
         )
     return text
 

@@ -74,7 +74,7 @@ def output_paths(config: TranslateConfig) -> dict[Path, Path | None]:
     files = [Path(name) for name in config.files]
     for file in files:
         if not file.is_file():
-            raise UserError(f"{file} does not exist, or is not a file: name documents after the model")
+            raise UserError(_why_unreadable(file))
         if file.suffix.lower() not in SUFFIXES:
             raise UserError(f"{file}: cannot translate {file.suffix or 'it'}: use {' '.join(SUFFIXES)}")
     if config.output is None:
@@ -86,6 +86,10 @@ def output_paths(config: TranslateConfig) -> dict[Path, Path | None]:
     inside = len(files) > 1 or output.is_dir() or config.output.endswith("/")
     if inside and output.exists() and not output.is_dir():
         raise UserError(f"--output {output} is a file, but there are {len(files)} translations: name a directory")
+    is_new = not output.is_dir() and not config.output.endswith("/")
+    if is_new and len(files) > 1 and output.suffix.lower() in SUFFIXES:
+        count = f"there are {len(files)} translations"
+        raise UserError(f"--output {output} is named like a file, but {count}: name a directory, or write {output}/")
     if not inside and output.suffix.lower() != files[0].suffix.lower():
         raise UserError(
             f"--output {output}: a {files[0].suffix} file keeps its format: use that extension, or a directory with /"
@@ -95,6 +99,17 @@ def output_paths(config: TranslateConfig) -> dict[Path, Path | None]:
     if len(set(target_paths)) < len(files) or set(target_paths) & {file.resolve() for file in files}:
         raise UserError(f"--output {output}: one file would overwrite another: use another directory or name")
     return target_by_file
+
+
+def _why_unreadable(file: Path) -> str:
+    """What is wrong with a name that is no file's, and what to name instead."""
+    if str(file) == "-":
+        return "- is not the name of a file: leave it out to translate standard input (--format html: as a page)"
+    if file.is_dir():
+        return f"{file} is a directory: name the documents in it, such as {file / '*.html'}"
+    if file.exists():
+        return f"{file} is not a regular file: name documents after the model"
+    return f"{file} does not exist: name documents after the model"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from distilmt import __version__
 from distilmt.export.card import FACTS, README, body, language_codes, read_card
-from distilmt.inference.hub import FILES, PREFIX, REPOSITORY, hub_errors, without_progress_bars
+from distilmt.inference.hub import FILES, LOGIN, PREFIX, REPOSITORY, hub_errors, without_progress_bars
 from distilmt.utils.checksums import check_checksums
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonMapping
@@ -75,7 +75,10 @@ def push(directory: Path, repo_id: str, about: Publication, private: bool = Fals
     check_checksums(directory)
     shown = f"{PREFIX}{repo_id}"
     with hub_errors(shown):
-        from huggingface_hub import HfApi
+        from huggingface_hub import HfApi, get_token
+        from huggingface_hub.constants import is_offline_mode
+    if get_token() is None and not is_offline_mode():
+        raise UserError(f"{shown}: no token with write access is stored, which publishing needs: {LOGIN}")
     text = published_card(directory, repo_id, about)
     with hub_errors(shown), without_progress_bars():
         api = HfApi(library_name="distilmt", library_version=__version__)

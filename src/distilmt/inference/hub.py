@@ -23,7 +23,8 @@ FILES = (
     *("tokenizer/*.json", "tokenizer/*.model", "tokenizer/*.spm", "tokenizer/*.txt"),
 )
 """Patterns of the files of a CTranslate2 export; nothing else is downloaded, in particular no code and no pickle."""
-_LOGIN = "log in with `hf auth login`, or set HF_TOKEN"
+LOGIN = "log in with `hf auth login`, or set HF_TOKEN"
+"""What gives access to a model."""
 
 
 def hub_name(name: str | Path) -> str | None:
@@ -110,15 +111,15 @@ def _reason(error: Exception) -> str:
     if isinstance(error, errors.HFValidationError):
         return f"not a name of the hub ({line[:200]}): write OWNER/NAME"
     if isinstance(error, errors.GatedRepoError):
-        return f"its owner gives access on request: accept the conditions on its page, then {_LOGIN}"
+        return f"its owner gives access on request: accept the conditions on its page, then {LOGIN}"
     if isinstance(error, errors.RevisionNotFoundError):
         return "the hub has the model, but not this revision: name a branch, a tag or a commit"
     if isinstance(error, errors.RepositoryNotFoundError):
-        return f"the hub has no model of this name, or it is private: check the name, or {_LOGIN}"
+        return f"the hub has no model of this name, or it is private: check the name, or {LOGIN}"
     if status == 401 or isinstance(error, errors.LocalTokenNotFoundError):
-        return f"the hub needs a valid token: {_LOGIN}"
+        return f"the hub needs a valid token: {LOGIN}"
     if status == 403:
-        return f"your token does not allow this: create one with write access, then {_LOGIN}"
+        return f"your token does not allow this: create one with write access, then {LOGIN}"
     if isinstance(error, errors.OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set: unset it"
     if isinstance(error, errors.LocalEntryNotFoundError):

@@ -15,6 +15,8 @@ from distilmt.utils.run_dir import read_json, write_json
 from distilmt.utils.unpacking import allowance, unxz
 
 MANIFEST = "distilmt.json"
+DEFAULT_SYSTEM = "student-int8"
+"""The export of a run that translates if none is named."""
 
 
 class ExportManifest(TypedDict, total=False):
@@ -136,7 +138,7 @@ def _form(path: Path) -> str:
         return ""
 
 
-def exported_model(path: Path, system: str = "student-int8") -> Path:
+def exported_model(path: Path, system: str = DEFAULT_SYSTEM) -> Path:
     """The exported model of a run directory, or the directory itself if it is one.
 
     Args:
@@ -144,10 +146,12 @@ def exported_model(path: Path, system: str = "student-int8") -> Path:
         system: which export of a run; `compressed` is the result of `distilmt compress`.
 
     Raises:
-        UserError: the path does not exist, or the run has no such export.
+        UserError: the path does not exist, the run has no such export, or a model is named with an export.
     """
     path = resolve_name(path)
     if is_model(path) or has_manifest(path):
+        if system not in (DEFAULT_SYSTEM, path.resolve().name):
+            raise UserError(f"{path} is one model, not a run with several, such as {system!r}: leave --system out")
         return path  # the loader reports missing files
     if path.is_file():
         raise UserError(

@@ -211,8 +211,10 @@ def check_texts(texts: Sequence[str]) -> None:
     Raises:
         TypeError: `texts` is one text, or has items that are not texts.
     """
-    if isinstance(texts, str | bytes):
+    if isinstance(texts, str):
         raise TypeError("texts is a single string: put it into a list, as in translate([text])")
+    if isinstance(texts, bytes | bytearray | memoryview):
+        raise TypeError(f"texts is {texts!r:.60}, not a list of texts: decode it to a str, as in texts.decode()")
     for text in texts:
         if not isinstance(text, str):
             raise TypeError(f"texts has {text!r}, which is not a str: remove it, or replace it by an empty string")

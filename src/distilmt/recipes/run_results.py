@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from distilmt.config import RunConfig
 from distilmt.config.run_loading import load_run_dir
@@ -18,6 +18,16 @@ from distilmt.utils.run_dir import read_json
 if TYPE_CHECKING:
     from distilmt.labels.store import LabelStore
     from distilmt.recipes.translation import Translator
+
+
+_T = TypeVar("_T")
+
+
+class _BySystem(dict[str, _T]):
+    """Values by the name of an exported model; an unknown name is explained."""
+
+    def __missing__(self, name: str) -> _T:
+        raise KeyError(f"{name!r} is no exported model of this run: it has {', '.join(self)}")
 
 
 class Run:
@@ -66,13 +76,13 @@ class Run:
     @property
     def systems(self) -> dict[str, System]:
         """Size, scores, speed and memory of every exported model, by name (`teacher`, `student-int8`)."""
-        return {system["name"]: system for system in self.results["systems"]}
+        return _BySystem({system["name"]: system for system in self.results["systems"]})
 
     @property
     def scores(self) -> dict[str, TranslationScores]:
         """BLEU, chrF and TER on the test set by name of the exported model, with sacreBLEU's signatures."""
         test = self.results["test"]
-        return {
+        scores = {
             name: TranslationScores(
                 bleu=_number(system.get("bleu")),
                 chrf=_number(system.get("chrf")),
@@ -83,6 +93,7 @@ class Run:
             )
             for name, system in self.systems.items()
         }
+        return _BySystem(scores)
 
     @property
     def comparisons(self) -> Sequence[Comparison]:

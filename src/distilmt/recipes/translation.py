@@ -17,7 +17,7 @@ from distilmt.inference.manifest import exported_model
 from distilmt.inference.translator import Translator as ModelTranslator
 from distilmt.utils.arguments import existing_path, text_list, whole_number, written_path
 from distilmt.utils.errors import UserError
-from distilmt.utils.texts import check_is_text, replace_surrogates
+from distilmt.utils.texts import check_is_text
 
 _WORDS = {"--system": "system", "--output": "target", "name documents after the model": "check source"}
 """Words of the command line and those of this module."""
@@ -86,22 +86,22 @@ class Translator:
 
         Raises:
             TypeError: it is neither a text nor a list of texts.
-            UserError: a text has NUL characters, or the translator is closed.
+            UserError: a text has NUL characters or lone surrogates, or the translator is closed.
         """
         if isinstance(texts, str):
             check_is_text("texts", texts)
-            return self._model.translate([replace_surrogates(texts)], self.beam_size)[0]
-        return self._model.translate([*map(replace_surrogates, text_list("texts", texts))], self.beam_size)
+            return self._model.translate([texts], self.beam_size)[0]
+        return self._model.translate(text_list("texts", texts), self.beam_size)
 
     def n_best(self, texts: Sequence[str], count: int) -> list[list[Hypothesis]]:
         """Up to `count` translations of each text with their scores, best first; none for an empty text.
 
         Raises:
             TypeError: `texts` is not a list of texts, or `count` not a whole number.
-            UserError: `count` is out of bounds, a text has NUL characters, or the translator is closed.
+            UserError: `count` is out of bounds, a text is none (`check_is_text`), or the translator is closed.
         """
         options = DecodingOptions(beam_size=self.beam_size, num_hypotheses=whole_number("count", count, 1, MAX_BEAM))
-        return self._model.candidates([*map(replace_surrogates, text_list("texts", texts))], options)
+        return self._model.candidates(text_list("texts", texts), options)
 
     def translate_file(self, source: str | Path, target: str | Path) -> list[str]:
         """Translate a document (.txt .srt .vtt .ass .html .md .po .docx .json); its structure stays as it is.

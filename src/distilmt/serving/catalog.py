@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from distilmt.inference.hub import hub_name, model_directory
-from distilmt.inference.manifest import export_hint, has_manifest, is_model, read_manifest
+from distilmt.inference.manifest import DEFAULT_SYSTEM, export_hint, has_manifest, is_model, read_manifest
 from distilmt.serving.language_codes import normalize_code
 from distilmt.utils import checksums
 from distilmt.utils.errors import UserError
@@ -71,6 +71,8 @@ def models_by_pair(arguments: list[str], system: str) -> dict[tuple[str, str], P
     by_languages: dict[tuple[str, str], PairModels] = {}
     paths: set[Path] = set()
     models = [(argument, model) for argument in arguments for model in _models_of_argument(argument, system)]
+    if system != DEFAULT_SYSTEM and not any(model.name.split("/")[-1] == system for _, model in models):
+        raise UserError(f"{', '.join(arguments)}: no run with an export {system!r} is among them: leave --system out")
     names = _unique_names([model for _, model in models])
     for (argument, model), name in zip(models, names, strict=True):
         if model.path.resolve() in paths:

@@ -18,8 +18,9 @@ from starlette.requests import Request
 
 from distilmt.config.commands import ServeConfig
 from distilmt.serving.errors import ApiError
+from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonMapping, JsonObject
-from distilmt.utils.texts import replace_surrogates
+from distilmt.utils.texts import check_is_text, replace_surrogates
 
 Parameters: TypeAlias = JsonMapping
 """Parameters of a client by name, before they are checked; a file of a form is an `UploadFile`."""
@@ -163,14 +164,16 @@ def patterns(parameters: Parameters) -> tuple[str, ...]:
         raise ApiError(400, "Invalid request: keep parameter is neither a text nor a list of texts")
     if len(listed) > _PATTERNS or max(map(len, listed), default=0) > _PATTERN:
         raise ApiError(400, f"Invalid request: keep parameter exceeds {_PATTERNS} patterns of {_PATTERN} characters")
-    return tuple(replace_surrogates(pattern) for pattern in listed if pattern)
+    for pattern in listed:
+        _check_is_text("keep", pattern)
+    return tuple(filter(None, listed))
 
 
 def texts(parameters: Parameters, limits: ServeConfig) -> list[str]:
     """The texts of a request, one or more.
 
     Raises:
-        ApiError: there is no text, there are too many or too long texts, or one has NUL characters (400).
+        ApiError: there is no text, there are too many or too long texts, or one is no text (400).
     """
     q = parameters.get("q")
     if not q:
@@ -183,9 +186,16 @@ def texts(parameters: Parameters, limits: ServeConfig) -> list[str]:
     longest = max(map(len, text_list))
     if longest > limits.char_limit:
         raise ApiError(400, f"Invalid request: request ({longest}) exceeds text limit ({limits.char_limit})")
-    if any("\0" in text for text in text_list):
-        raise ApiError(400, "Invalid request: q parameter has a NUL character, so it is not text")
-    return [replace_surrogates(text) for text in text_list]
+    for text in text_list:
+        _check_is_text("q", text)
+    return text_list
+
+
+def _check_is_text(name: str, text: str) -> None:
+    try:
+        check_is_text(f"{name} parameter", text)
+    except UserError as error:
+        raise ApiError(400, f"Invalid request: {error}") from None
 
 
 def short_text(parameters: Parameters, name: str) -> str:

@@ -103,10 +103,12 @@ def text_list(name: str, value: object) -> list[str]:
 
     Raises:
         TypeError: it is a single text, a mapping or no iterable, or holds something else than texts.
-        UserError: a text has NUL characters.
+        UserError: as `check_is_text`.
     """
-    if isinstance(value, str | bytes):
+    if isinstance(value, str):
         raise TypeError(f"{name} is a single text: put it into a list")
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError(f"{name} is {value!r:.60}, {_kind(value)}: decode it to a str, as in value.decode()")
     if isinstance(value, Mapping) or not isinstance(value, Iterable):
         raise TypeError(f"{name} is {value!r:.60}, {_kind(value)}: give a list of texts")
     texts = list(value)

@@ -1,7 +1,8 @@
 """Pages of the site that are not in docs/: README as the first page, the notebook, and files that pages link to.
 
 mkdocs calls the functions `on_…` (`hooks` in mkdocs.yml). In the repository a link to `../../configs/x.yaml` shows the
-file. So that it does on the site too, every file that a page links to becomes a page under `repository/`.
+file. So that it does on the site too, every file that a page links to becomes a page under `repository/`. The names of
+buttons and of the parts of a page are in the language of the page.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from pathlib import Path
 import nbformat
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
+from mkdocs.utils.templates import TemplateContext
 from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"(?<=\]\()([^)\s#]+)(?=[)#])")
+SHORT_CODE = re.compile(r"(?<!<pre>)<code>(?=[^<]{1,30}</code>)")
 CODE = re.compile(r"(```.*?\n\s*```|`[^`\n]+`)", re.DOTALL)
 OWN_PAGES = {
     "README.md": "index.md",
@@ -90,8 +94,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let links to files of the repository lead to their pages."""
+    """Let links to files of the repository lead to their pages; searches list no pages of code and of measurements."""
     path = file_of(page.file.src_uri)
+    if "/" in path and not path.startswith(("docs/", "examples/README")):
+        page.meta["search"] = {"exclude": True}
     parts = CODE.split(markdown)
     parts[::2] = [LINK.sub(lambda match: _site_link(path, page.file.src_uri, match[1]), part) for part in parts[::2]]
     return "".join(parts)
@@ -102,3 +108,14 @@ def _site_link(path: str, page: str, link: str) -> str:
     if ":" in link or not (ROOT / target).exists():
         return link
     return posixpath.relpath(page_of(target), posixpath.dirname(page) or ".")
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Mark code that is short enough to stay on one line (stylesheets/site.css)."""
+    return SHORT_CODE.sub('<code class="short">', html)
+
+
+def on_page_context(context: TemplateContext, page: Page, config: MkDocsConfig, nav: Navigation) -> TemplateContext:
+    """Set the theme's language for the page that is written next."""
+    config.theme["language"] = "zh" if page.file.src_uri.endswith(".zh-CN.md") else "en"
+    return context

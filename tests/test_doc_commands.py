@@ -215,15 +215,3 @@ def test_python_of_the_python_page(toy_inputs):
             continue  # a model of the hub
         short = block.replace("minutes=60", "minutes=0.1").replace("2000", "40")
         exec(compile(short, "python.md", "exec"), names)
-
-
-@pytest.mark.slow
-def test_the_site_is_built_without_warnings(tmp_path):
-    pytest.importorskip("mkdocs")
-    program = "import sys; from mkdocs.__main__ import cli; sys.exit(cli())"
-    arguments = ["build", "--strict", "--config-file", pages.ROOT / "mkdocs.yml", "--site-dir", tmp_path / "site"]
-    process = commands.Process(*arguments, program=program).completed()
-    assert process.returncode == 0, process.stderr.decode()[-3000:]
-    for page in (tmp_path / "site").glob("**/*.html"):
-        loaded = re.findall(r"<(?:script|link|img)\b[^>]*>", page.read_text(encoding="utf-8"))
-        assert not [tag for tag in loaded if "//" in tag.replace("://localhost", "")], page

@@ -28,6 +28,7 @@ ALL = ObjectiveConfig(
     hidden_state_weight=0.1,
     attention_weight=0.6,
     r_drop_weight=0.7,
+    ctc_weight=0.8,
 )
 
 
@@ -50,7 +51,7 @@ def test_terms_are_active_by_weight():
     assert "entropy_weight" not in {term.weight_key for term in active_terms(replace(ALL, entropy_mode="none"))}
     # Terms within the distillation of a row are weighted with it.
     without = {term.weight_key for term in active_terms(replace(ALL, kd_weight=0.0))}
-    assert without == {"ce_weight", "r_drop_weight", "hidden_state_weight", "attention_weight"}
+    assert without == {"ce_weight", "r_drop_weight", "hidden_state_weight", "attention_weight", "ctc_weight"}
 
 
 def test_needs_are_those_of_active_terms():
@@ -61,7 +62,9 @@ def test_needs_are_those_of_active_terms():
 
 def test_on_policy_updates_train_on_probabilities():
     own = on_policy_objective(replace(ALL, teacher_annealing=True))
-    assert own == replace(ALL, kd_weight=1.0, ce_weight=0.0, hidden_state_weight=0.0, attention_weight=0.0)
+    assert own == replace(
+        ALL, kd_weight=1.0, ce_weight=0.0, hidden_state_weight=0.0, attention_weight=0.0, ctc_weight=0.0
+    )
     assert not needs(own) & {Need.LABELS, Need.STATES, Need.ATTENTION}
 
 
@@ -70,7 +73,7 @@ def test_the_signature_names_terms_and_settings():
     assert loss_signature(ObjectiveConfig(kd_weight=0, ce_weight=1)) == "cross-entropy1"
     assert loss_signature(replace(ALL, divergence="js", token_selection="queue", teacher_annealing=True)) == (
         "token-level0.5-js0.1+cross-entropy0.4+entropy-0.2+ranking0.3+r-drop0.7+hidden-state0.1+attention0.6-learned"
-        "+annealing+queue0.5"
+        "+ctc0.8+annealing+queue0.5"
     )
     assert loss_signature(ObjectiveConfig(entropy_mode="weight_low")).endswith("+entropy-weight_low")
 

@@ -17,13 +17,15 @@ pytest.importorskip("fontTools")
 from helpers.pictures import write_fonts
 from safetensors.numpy import load_file
 
-from distilmt.config import ObjectiveConfig, OnPolicyConfig, RunConfig, loading
+from distilmt.config import ObjectiveConfig, OnPolicyConfig, RunConfig, StudentConfig, loading
 from distilmt.data import tokenizer as tokenizers
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.labels.store import LabelStore
+from distilmt.losses.ctc import ctc_loss
+from distilmt.losses.records import Reading
 from distilmt.models.architectures import new_model
 from distilmt.models.base import Seq2SeqModel
-from distilmt.models.batch import make_frame_batch
+from distilmt.models.batch import Batch, make_frame_batch
 from distilmt.models.checkpoint import load_model
 from distilmt.models.whisper import WhisperModel
 from distilmt.models.whisper_search import greedy_search
@@ -32,6 +34,7 @@ from distilmt.pipeline.picture_checks import check_pictures
 from distilmt.pipeline.steps.pictures import training_pictures
 from distilmt.pipeline.steps.train import student_job
 from distilmt.training.batching import collate, epoch_batches
+from distilmt.training.train_step import Stepper
 from distilmt.training.trainer import TrainingJob, train
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json
@@ -94,7 +97,8 @@ class Killed(Exception):
 def test_a_killed_training_ends_with_the_same_weights(config, tokenizer, job, tmp_path) -> None:
     """Over three epochs, so that both variants are read, and the first again; pictures are rendered anew."""
     training = replace(job.config, batch_tokens=2000, max_steps=20, eval_steps=10)
-    job = replace(job, config=training)
+    objective = replace(job.objective, ctc_weight=0.3)  # with parameters of its own
+    job = replace(job, config=training, objective=objective)
     scores = itertools.count(1.0)  # every validation is the best so far
 
     def validate(model: Seq2SeqModel) -> dict[str, float]:
@@ -111,7 +115,9 @@ def test_a_killed_training_ends_with_the_same_weights(config, tokenizer, job, tm
         train(picture_model(config, tokenizer), replace(job, config=training), validate, again, killed)
     shutil.rmtree(config.paths.pictures)
     fresh, _ = student_job(config, config.paths, tokenizer)
-    resumed = train(picture_model(config, tokenizer), replace(fresh, config=training), validate, again)[0]
+    resumed = train(
+        picture_model(config, tokenizer), replace(fresh, config=training, objective=objective), validate, again
+    )[0]
     for name, weight in whole.state_dict().items():
         assert np.array_equal(weight.numpy(), resumed.state_dict()[name].numpy()), name
 
@@ -186,6 +192,39 @@ def test_what_needs_a_student_of_text_is_refused(config, changes, message) -> No
     with pytest.raises(UserError, match=f"^student.input is image, but student.{message}") as error:
         check_pictures(replace(config, student=replace(config.student, **changes)))
     assert "\n" not in str(error.value)
+
+
+def test_reading_is_only_for_pictures(config) -> None:
+    objective = ObjectiveConfig(ctc_weight=0.1)
+    with pytest.raises(UserError, match=r"^student\.objective\.ctc_weight is not 0, but student\.input is text"):
+        check_pictures(replace(config, student=StudentConfig(objective=objective)))
+
+
+def reading_loss(stepper: Stepper, batch: Batch) -> float:
+    assert batch.transcript is not None and stepper.ctc_head is not None
+    head = {name.removeprefix("ctc."): parameter for name, parameter in stepper.ctc_head.parameters.items()}
+    with torch.no_grad():
+        states = batch.source.padded(stepper.model.encode(batch)[: len(batch.source.ids)])
+        transcript, lengths = batch.transcript, batch.source.sentences.bincount()
+        return ctc_loss(Reading(states, lengths, transcript.characters, transcript.lengths, **head)).item()
+
+
+def test_the_encoder_learns_to_read(config, tokenizer, job) -> None:
+    """CTC alone: less of it on pictures in the course of the updates; the characters are those that are drawn."""
+    texts = LabelStore(config.paths.labels).column("source")
+    batch, targets = collate(job.data, np.arange(8), np.zeros(8, dtype=bool))
+    assert batch.transcript is not None
+    assert batch.transcript.lengths.tolist() == [len(text) for text in texts[:8]]
+    assert len(batch.transcript.characters.unique()) == len(set("".join(texts[:8])))
+    objective = ObjectiveConfig(kd_weight=0, ce_weight=0, ctc_weight=1)
+    training = replace(job.config, max_steps=60, warmup_steps=2, learning_rate=0.01, dropout=0.0, precision="fp32")
+    model = picture_model(config, tokenizer)
+    stepper = Stepper(model, training, objective, 1, alphabet_size=job.data.pictures.alphabet_size)
+    losses = []
+    for number in range(1, 31):
+        stepper.update(number, batch, targets)
+        losses.append(reading_loss(stepper, batch))
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_missing_fonts_are_one_line(config) -> None:

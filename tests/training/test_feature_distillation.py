@@ -66,14 +66,17 @@ def test_the_student_comes_nearer(shared_tokenizer, shape, objective):
             stepper.model.decoder_rows(there, states=states)
             return feature_distance(stepper, there, states) / len(targets.ids)
 
-    begin, trained = distance(), [p.detach().clone() for p in stepper.feature_distillation.parameters.values()]
+    begin, trained = (
+        distance(),
+        [p.detach().clone() for p in stepper.feature_distillation.auxiliary.parameters.values()],
+    )
     for number in range(1, 61):
         stepper.update(number, batch, targets)
     assert distance() < 0.5 * begin
     assert torch.equal(flat(teacher).cpu(), before.cpu())
     assert not any(
         torch.equal(a, b.detach())
-        for a, b in zip(trained, stepper.feature_distillation.parameters.values(), strict=True)
+        for a, b in zip(trained, stepper.feature_distillation.auxiliary.parameters.values(), strict=True)
     )
 
 
@@ -83,7 +86,7 @@ def test_a_model_is_not_far_from_itself(shared_tokenizer, heads):
     objective = replace(OBJECTIVE, attention_weight=1.0, head_mapping=heads)
     models = [new_model(WIDE, shared_tokenizer, 0.0, 7) for _ in range(2)]
     stepper = Stepper(models[0], CONFIG, objective, 1, models[1])
-    for name, mixture in stepper.feature_distillation.parameters.items():
+    for name, mixture in stepper.feature_distillation.auxiliary.parameters.items():
         if "mixture" in name:
             mixture.data.copy_(torch.eye(len(mixture)))
     rows = data(shared_tokenizer)
@@ -157,7 +160,5 @@ def test_its_weight_is_the_same_next_to_r_drop(shared_tokenizer):
         teacher = new_model(WIDE, shared_tokenizer, 0.0, 7)
         stepper = Stepper(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), CONFIG, objective, 1, teacher)
         stepper.update(1, batch, targets)
-        weights.append(
-            stepper.feature_distillation.adam.state[stepper.feature_distillation.parameters["projection.0"]]["exp_avg"]
-        )
+        weights.append(stepper.feature_distillation.auxiliary.state()["projection.0.exp_avg"])
     torch.testing.assert_close(*weights)

@@ -70,6 +70,8 @@ class ObjectiveConfig:
     """Learn which heads to compare (Align-to-Distill), or compare heads one to one in layers of equal depth."""
     r_drop_weight: float = bounded(0.0, 0, 1000)
     """Weight of R-Drop: divergence between two passes with different dropout. An update takes twice as long."""
+    ctc_weight: float = bounded(0.0, 0, 1000, _BOTH)
+    """Weight of CTC under `input: image`: the encoder reads the characters of its picture; the baseline's too."""
 
     def __post_init__(self) -> None:
         if self.divergence != "kl" and self.tail != "bucket":

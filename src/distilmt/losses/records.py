@@ -83,6 +83,24 @@ class FeatureRecords:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """States of the encoder over the pictures of B sources, and the characters that are in them."""
+
+    states: Tensor
+    """[B, S, d]: the encoder's last states."""
+    state_lengths: Tensor
+    """[B]: positions of each source."""
+    characters: Tensor
+    """[M]: the classes of all characters, one source after the other, from 1."""
+    character_lengths: Tensor
+    """[B]."""
+    weight: Tensor
+    """[classes, d]: the projection to blank and characters, trained with the student."""
+    bias: Tensor
+    """[classes]."""
+
+
+@dataclass(frozen=True)
 class BatchStates:
     """Forward passes over a batch of N target tokens: what a term outside the token-level losses is computed from."""
 
@@ -96,3 +114,5 @@ class BatchStates:
     """[N, d]: those of a second pass with other dropout masks; None if no term needs one."""
     features: FeatureRecords | None = None
     """None if no term needs the teacher's states or attention."""
+    reading: Reading | None = None
+    """None if no term needs the characters of pictures."""

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from distilmt.config import ObjectiveConfig
 from distilmt.losses.attention import attention_loss, initial_mixtures
+from distilmt.losses.ctc import ctc_loss
 from distilmt.losses.divergences import divergence_signature, entropy
 from distilmt.losses.hidden_states import hidden_state_loss, initial_projections
 from distilmt.losses.r_drop import r_drop_loss
@@ -40,6 +41,8 @@ class Need(Enum):
     """Their attention scores: the teacher is in memory."""
     SECOND_PASS = auto()
     """A second forward pass with other dropout masks."""
+    CHARACTERS = auto()
+    """The characters of the pictures that the student reads."""
 
 
 TEACHER_IN_MEMORY = frozenset([Need.STATES, Need.ATTENTION])
@@ -110,6 +113,11 @@ def _r_drop(states: BatchStates, objective: ObjectiveConfig) -> Tensor:
     return r_drop_loss(states.hidden, states.second_hidden, states.output_weight, states.vocabulary)
 
 
+def _ctc(states: BatchStates, objective: ObjectiveConfig) -> Tensor:
+    assert states.reading is not None
+    return ctc_loss(states.reading)
+
+
 TERMS = [
     LossTerm(
         "token-level",
@@ -155,6 +163,7 @@ TERMS = [
         parameters=initial_mixtures,
         details=lambda objective: f"-{objective.head_mapping}",
     ),
+    LossTerm("ctc", "ctc_weight", frozenset([Need.CHARACTERS]), on_policy=0.0, batch_loss=_ctc),
 ]
 """All terms. Sums are taken in this order, so that a training can be repeated bit by bit."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distilmt.models.frames import FRAMES_PER_POSITION, Frames
+from distilmt.models.frames import FRAMES_PER_POSITION, Frames, Transcript
 from distilmt.models.packing import BlockShape, PackedTokens, Packing, fill_bins
 
 KINDS = ("encoder", "decoder", "cross")
@@ -29,6 +29,8 @@ class Batch:
     """Rows and width of each attention block; source and target share them."""
     frames: Frames | None = None
     """What the sources are, where they are no tokens; `source` then has the encoder's positions, without ids."""
+    transcript: Transcript | None = None
+    """The characters in the pictures, in training."""
 
     @cached_property
     def source_packing(self) -> Packing:
@@ -60,7 +62,8 @@ class Batch:
             return self
         shifted = self.decoder_input.to(device, non_blocking=True)
         frames = None if self.frames is None else self.frames.to(device)
-        return Batch(self.source.to(device), self.target.to(device), shifted, self.blocks, frames)
+        transcript = None if self.transcript is None else self.transcript.to(device)
+        return Batch(self.source.to(device), self.target.to(device), shifted, self.blocks, frames, transcript)
 
 
 @dataclass

@@ -14,6 +14,20 @@ FRAMES_PER_POSITION = 2
 
 
 @dataclass
+class Transcript:
+    """The characters that are in the pictures of a batch."""
+
+    characters: Tensor
+    """[M]: their classes, one source after the other, from 1."""
+    lengths: Tensor
+    """[B]."""
+
+    def to(self, device: torch.device) -> Transcript:
+        """This transcript on `device`."""
+        return Transcript(self.characters.to(device), self.lengths.to(device))
+
+
+@dataclass
 class Frames:
     """The frames of a batch, one source after the other, two for each position of the encoder."""
 

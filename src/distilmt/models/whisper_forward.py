@@ -33,10 +33,9 @@ def encode(
 ) -> Tensor:
     """The encoder's last states [source rows, d]: positions first, then padding rows. Fills `states`."""
     encoder, packing = network.model.encoder, batch.source_packing
-    x = _convolved(encoder, frames, batch.source.positions)  # [P, d]
+    x = _convolved(encoder, frames, packing)  # [source rows, d]
     # Transformers keeps the table of positions as a parameter that is not trained: its type does not change.
-    x = x + F.embedding(batch.source.positions, encoder.embed_positions.weight).to(x.dtype)
-    x = drop(F.pad(x, (0, 0, 0, packing.rows - packing.tokens)))  # [source rows, d]
+    x = drop(x + F.embedding(packing.positions, encoder.embed_positions.weight).to(x.dtype))
     biases = packing.attention_biases(packing, x.dtype)
     for layer in encoder.layers:
         x = x + drop(_attend_self(layer, x, biases, packing))
@@ -87,20 +86,18 @@ def decode(
     return normalized
 
 
-def _convolved(encoder: Any, frames: Frames, positions: Tensor) -> Tensor:
-    """Both convolutions with their activations: frames -> [P, d]. What is before and after a source is zero."""
-    first = positions == 0  # [P]
-    last = first.roll(-1)
-    values = frames.values.to(encoder.conv1.weight.dtype)  # [2 · P, frame size]
-    starts, ends = torch.stack([first, _no(first)], 1).flatten(), torch.stack([_no(last), last], 1).flatten()
-    neighbors = torch.cat([_before(values, starts), values, _after(values, ends)], 1)  # [2 · P, 3 · frame size]
-    x = F.gelu(_convolution(encoder.conv1, neighbors)) * frames.present[:, None]  # [2 · P, d]
-    even, odd = x.view(len(first), 2, -1).unbind(1)  # [P, d] each
+def _convolved(encoder: Any, frames: Frames, packing: Packing) -> Tensor:
+    """Both convolutions with their activations: frames -> [source rows, d]. What is beside a source is zero."""
+    first = packing.positions == 0  # [rows]; each padding row is a source of its own
+    last, none = first.roll(-1), torch.zeros_like(first)
+    padding = 2 * (packing.rows - packing.tokens)
+    values = F.pad(frames.values.to(encoder.conv1.weight.dtype), (0, 0, 0, padding))  # [2 · rows, frame size]
+    starts, ends = torch.stack([first, none], 1).flatten(), torch.stack([none, last], 1).flatten()
+    neighbors = torch.cat([_before(values, starts), values, _after(values, ends)], 1)  # [2 · rows, 3 · frame size]
+    present = F.pad(frames.present, (0, padding))[:, None]
+    x = F.gelu(_convolution(encoder.conv1, neighbors)) * present  # [2 · rows, d]
+    even, odd = x.view(packing.rows, 2, -1).unbind(1)  # [rows, d] each
     return F.gelu(_convolution(encoder.conv2, torch.cat([_before(odd, first), even, odd], 1)))
-
-
-def _no(mask: Tensor) -> Tensor:
-    return torch.zeros_like(mask)
 
 
 def _before(x: Tensor, starts: Tensor) -> Tensor:

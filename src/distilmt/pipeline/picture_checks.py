@@ -13,12 +13,16 @@ def check_pictures(config: RunConfig) -> None:
     Raises:
         UserError: packages or fonts are missing, or a setting needs a student of text.
     """
-    if config.student.input == "text":
-        return
-    from distilmt.losses.terms import TEACHER_IN_MEMORY, keys_that_need
+    from distilmt.losses.terms import TEACHER_IN_MEMORY, Need, keys_that_need
     from distilmt.rendering.renderer import Renderer
 
     student = config.student
+    if student.input == "text":
+        for key in keys_that_need(student.objective, frozenset([Need.CHARACTERS])):
+            raise UserError(
+                f"student.objective.{key} is not 0, but student.input is text, which needs no reading: set it to 0"
+            )
+        return
     keys = [f"objective.{key}" for key in keys_that_need(student.objective, TEACHER_IN_MEMORY)]
     keys += ["on_policy.steps"] if student.on_policy.steps else []
     if keys:

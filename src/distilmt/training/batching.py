@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -209,7 +209,8 @@ def collate(
         top_logprobs=torch.from_numpy(np.concatenate([values for _, values in top])) if k else None,  # [N, k]
     )
     if data.pictures is not None:
-        return make_frame_batch(data.pictures.frames(rows, epoch), flat, lengths, data.pad), targets
+        batch = make_frame_batch(data.pictures.frames(rows, epoch), flat, lengths, data.pad)
+        return replace(batch, transcript=data.pictures.transcript(rows)), targets
     source = data.source.flat[data.source.positions(rows)].astype(np.int64)
     return make_batch(source, data.source.lengths[rows], flat, lengths, data.pad), targets
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.losses.hidden_states import layer_map
@@ -11,10 +11,8 @@ from distilmt.losses.records import FeatureRecords, ModelDimensions
 from distilmt.losses.terms import Need, active_terms, needs
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.batch import Batch, States
+from distilmt.training.auxiliary import AuxiliaryParameters
 from distilmt.training.distributed import SINGLE_PROCESS, Ranks
-from distilmt.training.optimizer import learning_rate
-
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class FeatureDistillation:
@@ -35,7 +33,7 @@ class FeatureDistillation:
         Raises:
             UserError: `head_mapping` is `same`, but student and teacher have different numbers of heads.
         """
-        self.objective, self.config, self.ranks = objective, config, ranks
+        self.objective = objective
         self.teacher = teacher.eval().requires_grad_(False).to(device, dtype)
         student_dims, teacher_dims = _dimensions(student), _dimensions(teacher)
         self.encoder_map = layer_map(student_dims.encoder_layers, teacher_dims.encoder_layers)
@@ -44,9 +42,7 @@ class FeatureDistillation:
         for term in active_terms(objective):
             if term.parameters is not None:
                 first |= term.parameters(objective, student_dims, teacher_dims)
-        self.parameters = {name: nn.Parameter(value.to(device)) for name, value in first.items()}
-        # PyTorch rejects an optimizer without parameters.
-        self.adam = torch.optim.Adam(self.parameters.values(), 0.0, (0.9, 0.98), 1e-9) if self.parameters else None
+        self.auxiliary = AuxiliaryParameters(first, config, device, ranks)
 
     def empty_states(self) -> States:
         """The record that a forward pass fills."""
@@ -62,37 +58,14 @@ class FeatureDistillation:
             teacher=teacher_states,
             encoder_map=self.encoder_map,
             decoder_map=self.decoder_map,
-            parameters=self.parameters,
+            parameters=self.auxiliary.parameters,
         )
 
-    def step(self, update: int, tokens: int, position: float | None = None) -> None:
-        """Update the projections; `tokens` is the number of target tokens of all ranks, which the loss sums over."""
-        if self.adam is None:
-            return
-        for parameter in self.parameters.values():
-            if parameter.grad is not None:
-                self.ranks.all_reduce(parameter.grad).div_(tokens)
-        self.adam.param_groups[0]["lr"] = learning_rate(self.config, update, position)
-        self.adam.step()
-        self.adam.zero_grad(set_to_none=True)
-
-    def state(self) -> dict[str, Tensor]:
-        """Tensors for a checkpoint, after at least one update."""
-        tensors = {name: parameter.detach() for name, parameter in self.parameters.items()}
-        for name, parameter in self.parameters.items():
-            assert self.adam is not None
-            tensors |= {f"{name}.{moment}": self.adam.state[parameter][moment] for moment in _MOMENTS}
-        return tensors
-
-    @torch.no_grad()
     def load_state(self, state: dict[str, Tensor], update: int) -> None:
-        """Resume from `state()` after `update` updates; in older checkpoints `cross` is `across`."""
-        state = {name.replace("mixture.across", "mixture.cross"): tensor for name, tensor in state.items()}
-        for name, parameter in self.parameters.items():
-            assert self.adam is not None
-            parameter.copy_(state[name])
-            moments = {moment: state[f"{name}.{moment}"].to(parameter.device) for moment in _MOMENTS}
-            self.adam.state[parameter] = {"step": torch.tensor(float(update)), **moments}
+        """Resume from the state of `auxiliary` after `update` updates; in older checkpoints `cross` is `across`."""
+        self.auxiliary.load_state(
+            {name.replace("mixture.across", "mixture.cross"): tensor for name, tensor in state.items()}, update
+        )
 
 
 def _dimensions(model: Seq2SeqModel) -> ModelDimensions:

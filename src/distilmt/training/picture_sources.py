@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from distilmt.models.frames import FRAMES_PER_POSITION
+from distilmt.models.frames import FRAMES_PER_POSITION, Transcript
 from distilmt.rendering.frames import frame_count, frames_of
+from distilmt.rendering.lines import line_of
 from distilmt.rendering.picture_cache import PictureCache, Variant
 
 
@@ -22,6 +24,13 @@ class PictureSources:
 
     def __post_init__(self) -> None:
         self._positions: tuple[Variant, np.ndarray] | None = None
+        lines = [line_of(text) for text in self.cache.texts]
+        codes = np.frombuffer("".join(lines).encode("utf-32-le", "surrogatepass"), "<u4")
+        alphabet, classes = np.unique(codes, return_inverse=True)
+        self.alphabet_size = len(alphabet)
+        """Different characters of all texts."""
+        self._classes = classes.astype(np.int64) + 1
+        self._ends = np.cumsum([len(line) for line in lines])
 
     def positions(self, epoch: int) -> np.ndarray:
         """Encoder positions of each sentence's picture in an epoch, [n] int64; 0 without a picture."""
@@ -38,6 +47,14 @@ class PictureSources:
         """Frames of the pictures of the sentences `rows` in an epoch: [frames, frame size] float32 each."""
         variant, columns_per_frame = self.cache.variant(epoch), self.cache.renderer.config.columns_per_frame
         return [frames_of(variant.picture(number), columns_per_frame) for number in self.texts[rows].tolist()]
+
+    def transcript(self, rows: np.ndarray) -> Transcript:
+        """The characters of the sentences `rows`, as they are drawn."""
+        texts = self.texts[rows]
+        ends = self._ends[texts]
+        begins = np.where(texts > 0, self._ends[texts - 1], 0)
+        characters = [self._classes[begin:end] for begin, end in zip(begins, ends, strict=True)]
+        return Transcript(torch.from_numpy(np.concatenate(characters)), torch.from_numpy(ends - begins))
 
 
 def picture_sources(cache: PictureCache, ids: Sequence[str]) -> PictureSources:

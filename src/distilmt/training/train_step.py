@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.losses.ctc import initial_head
 from distilmt.losses.distillation import (
     LossSettings,
     Statistics,
@@ -16,7 +17,7 @@ from distilmt.losses.distillation import (
     chunked_loss,
     weights_by_entropy,
 )
-from distilmt.losses.records import BatchStates
+from distilmt.losses.records import BatchStates, Reading
 from distilmt.losses.terms import (
     TEACHER_IN_MEMORY,
     Need,
@@ -36,6 +37,7 @@ from distilmt.models.device import (
     use_threads,
 )
 from distilmt.models.dropout import DropoutPool
+from distilmt.training.auxiliary import AuxiliaryParameters
 from distilmt.training.batching import BatchShard
 from distilmt.training.distributed import SINGLE_PROCESS, Ranks
 from distilmt.training.feature_distillation import FeatureDistillation
@@ -55,11 +57,13 @@ class Stepper:
         teacher: Seq2SeqModel | None = None,
         bits: int = 0,
         ranks: Ranks = SINGLE_PROCESS,
+        alphabet_size: int = 0,
     ) -> None:
         """Move a float32 model to the device, and the teacher if the objective uses its states or attention.
 
         With `bits` above 0 the model computes with weights rounded to this many bits (quantization-aware training).
-        All `ranks` must do the same updates, each on its shard of the batch.
+        All `ranks` must do the same updates, each on its shard of the batch. `alphabet_size` is the number of
+        characters in the student's pictures.
         """
         keep_memory()
         self.config, self.objective, self.ranks = config, objective, ranks
@@ -83,6 +87,10 @@ class Stepper:
             self.feature_distillation = FeatureDistillation(
                 teacher, self.model, objective, config, dtype, self.device, ranks
             )
+        self.ctc_head: AuxiliaryParameters | None = None
+        if Need.CHARACTERS in self.needs:
+            head = initial_head(alphabet_size, model.dimensions.d_model)
+            self.ctc_head = AuxiliaryParameters(head, config, self.device, ranks)
         self.values = config.batch_tokens * model.dimensions.d_model
         self.dropout = DropoutPool(config.dropout, self.values, dtype, self.device)
         self.choose_threads()
@@ -121,7 +129,9 @@ class Stepper:
         (loss if shard.is_valid else loss * 0).backward()
         self.optimizer.step(number, shard.tokens, position)
         if self.feature_distillation is not None:
-            self.feature_distillation.step(number, shard.tokens, position)
+            self.feature_distillation.auxiliary.step(number, shard.tokens, position)
+        if self.ctc_head is not None:
+            self.ctc_head.step(number, shard.tokens, position)
         if self.ranks.size > 1:
             statistics = self.reduce_statistics(statistics, shard)
         if self.loss_queue is not None:
@@ -161,7 +171,8 @@ class Stepper:
         weight = self.model.output_layer().weight  # [V + 1, d]
         vocabulary, tokens = self.model.vocabulary_size, len(targets.ids)
         states = self.feature_distillation.empty_states() if self.feature_distillation else None
-        hidden = self.model.decoder_rows(batch, self.dropout, states)  # [rows, d]; the first N are target tokens
+        memory = self.model.encode(batch, self.dropout, states)
+        hidden = self.model.decode(memory, batch, self.dropout, states)  # [rows, d]; the first N are target tokens
         loss, statistics = chunked_loss(hidden, weight, self.bias, targets, settings, vocabulary=vocabulary)
         second_hidden = None
         if Need.SECOND_PASS in self.needs:
@@ -177,23 +188,41 @@ class Stepper:
                 features=self.feature_distillation.records(batch, states)
                 if self.feature_distillation and states
                 else None,
+                reading=None if self.ctc_head is None else _reading(memory, batch, self.ctc_head),
             )
             loss = loss + batch_losses(batch_states, self.objective)
         return loss, statistics
 
     def state(self) -> dict[str, Tensor]:
         """Tensors for a checkpoint."""
-        return self.optimizer.state() | (self.feature_distillation.state() if self.feature_distillation else {})
+        auxiliary = self.feature_distillation.auxiliary.state() if self.feature_distillation else {}
+        return self.optimizer.state() | auxiliary | (self.ctc_head.state() if self.ctc_head else {})
 
     def load_state(self, state: dict[str, Tensor], update: int) -> None:
         """Resume from `state()` after `update` updates."""
         self.optimizer.load_state(state, update)
         if self.feature_distillation:
             self.feature_distillation.load_state(state, update)
+        if self.ctc_head:
+            self.ctc_head.load_state(state, update)
 
     def _threshold(self) -> Tensor | None:
         """Minimum cross-entropy of hard tokens, a scalar; None without a queue or until it is full."""
         return None if self.loss_queue is None else self.loss_queue.threshold(self.objective.selection_fraction)
+
+
+def _reading(memory: Tensor, batch: Batch, head: AuxiliaryParameters) -> Reading:
+    """The encoder's last states [rows, d] beside the characters of the pictures."""
+    assert batch.transcript is not None
+    source = batch.source
+    return Reading(
+        states=source.padded(memory[: len(source.ids)]),  # [B, S, d]
+        state_lengths=source.sentences.bincount(),
+        characters=batch.transcript.characters,
+        character_lengths=batch.transcript.lengths,
+        weight=head.parameters["ctc.weight"],
+        bias=head.parameters["ctc.bias"],
+    )
 
 
 def targets_to(targets: TokenTargets, device: torch.device) -> TokenTargets:

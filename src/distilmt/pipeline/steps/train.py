@@ -195,8 +195,9 @@ def train_baseline(config: RunConfig, directory: Path) -> ModelResult:
     )
     model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
     training = with_student_updates(student.training, paths.student)
+    objective = replace(_ONLY_REFERENCES, ctc_weight=student.objective.ctc_weight)  # it needs no teacher
     return fit_model(
-        model, TrainingJob("baseline", data, training, _ONLY_REFERENCES, config.seed), tokenizer, config, directory
+        model, TrainingJob("baseline", data, training, objective, config.seed), tokenizer, config, directory
     )
 
 

@@ -1,0 +1,36 @@
+"""Connectionist temporal classification (Graves et al. 2006): the encoder is to read the characters of its picture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from distilmt.losses.records import Reading
+
+BLANK = 0
+"""The class of a position that reads no new character; those of characters follow."""
+
+
+def ctc_loss(reading: Reading) -> Tensor:
+    """Negative log-probability of the characters, summed over sources: a scalar, in float32.
+
+    A source with more characters than positions cannot be read: it counts as zero.
+    """
+    logits = F.linear(reading.states, reading.weight.to(reading.states.dtype), reading.bias.to(reading.states.dtype))
+    return F.ctc_loss(
+        logits.float().log_softmax(-1).transpose(0, 1),  # [S, B, characters + 1]
+        reading.characters,
+        reading.state_lengths,
+        reading.character_lengths,
+        blank=BLANK,
+        reduction="sum",
+        zero_infinity=True,
+    )
+
+
+def initial_head(characters: int, d_model: int) -> dict[str, Tensor]:
+    """Initial projection from states to blank and characters: the same ones for the same sizes."""
+    generator = torch.Generator().manual_seed(1)
+    weight = torch.randn(characters + 1, d_model, generator=generator) / d_model**0.5
+    return {"ctc.weight": weight, "ctc.bias": torch.zeros(characters + 1)}

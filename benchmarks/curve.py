@@ -118,7 +118,7 @@ def main() -> None:
     result = {system.label: measured(run, system, every[0]) for system in every}
     test = prepare.load_split(Path(run.run_dir) / "corpus", "test")["source"].to_pylist()[: given.sentences]
     paths, beams = {s.label: s.exports[0] for s in every}, {s.label: s.beam_size for s in every}
-    for name, timed in speed.measure_interleaved(paths, test, beams, rounds=given.rounds).items():
+    for name, timed in speed.measure_interleaved(paths, speed.SpeedInputs(test), beams, rounds=given.rounds).items():
         result[name]["speed"] = timed
     text = table(result)
     data = {name: row | {"speed": vars(row["speed"])} for name, row in result.items()}

@@ -83,7 +83,7 @@ def test_models_take_turns_and_medians_are_taken(monkeypatch):
 
     monkeypatch.setattr(speed, "measure_in_process", fake)
     models = {"teacher": Path("a"), "student": Path("b")}
-    result = speed.measure_interleaved(models, ["one\u2028line", "two", " "], beam_size=4, rounds=3)
+    result = speed.measure_interleaved(models, speed.SpeedInputs(["one\u2028line", "two", " "]), beam_size=4, rounds=3)
     assert order == ["a", "b"] * 3
     assert result["teacher"].sentences_per_second == {"batch_1": 2.0, "batch_64": 4.0}
     assert result["student"].latency_ms["p50"] == pytest.approx(50.0)

@@ -40,7 +40,17 @@ def new_picture_model(tokenizer, seed: int = 1, loops: bool = False) -> WhisperM
     if not loops:
         positions = model.network.model.decoder.embed_positions.weight
         positions.data = 2 * torch.randn_like(positions)  # else a token follows itself
+        _without_bytes(model, tokenizer)
     return model
+
+
+def _without_bytes(model: WhisperModel, tokenizer) -> None:
+    """Texts instead of broken bytes, and sentences that end."""
+    words = model.network.model.decoder.embed_tokens.weight.data
+    for number, token in enumerate(tokenizer.target.tokens):
+        if token.startswith(("<0x", "<un", "<pad>")):
+            words[number] = 0
+    words[0] *= 2
 
 
 def strokes(width: int, seed: int = 1) -> np.ndarray:

@@ -134,6 +134,11 @@ class StudentConfig:
             self.model = replace(self.model, architecture=PICTURE_ARCHITECTURE, frame_size=frame_size)
 
     @property
+    def pictures(self) -> RenderingConfig | None:
+        """The pictures that the student reads; None if it reads text."""
+        return self.rendering if self.input == "image" else None
+
+    @property
     def all_updates(self) -> int:
         """Total updates of the training."""
         return self.training.max_steps + self.on_policy.steps * self.on_policy.rounds

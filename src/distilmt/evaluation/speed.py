@@ -1,6 +1,7 @@
 """Speed and size of an exported model, measured in a separate process on one thread.
 
-`python -m distilmt.evaluation.speed MODEL_DIR SENTENCES_FILE` prints one line of JSON.
+`python -m distilmt.evaluation.speed MODEL_DIR FILE` prints one line of JSON. FILE has sentences, one on each line; for
+a model that reads pictures it is an .npz file of pictures.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Protocol, TypedDict, TypeVar
+
+import numpy as np
 
 from distilmt.evaluation.energy import EnergyMeter
-from distilmt.inference.base import DecodingOptions, TranslationModel
-from distilmt.inference.manifest import load_manifest
+from distilmt.inference.base import DecodingOptions, Hypothesis, TranslationModel
+from distilmt.inference.manifest import load_manifest, reads_pictures
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores, use_cores
 from distilmt.utils.run_dir import peak_rss
 
+Input = TypeVar("Input", contravariant=True)
 BATCH_SIZES = (1, 64)
 LEAST_SENTENCES = 20
 _WARM_UP = 8
@@ -72,16 +76,32 @@ class Timing:
     joules: float | None = None
 
 
+@dataclass(frozen=True)
+class SpeedInputs:
+    """What is translated: sentences, and for models that read pictures a picture of each."""
+
+    sentences: Sequence[str]
+    pictures: Sequence[np.ndarray] | None = None
+    """[columns, height] uint8 each, of sentences that are not empty."""
+
+
+class Ranking(Protocol[Input]):
+    """A model of text (`TranslationModel`) or of pictures (`ImageTranslator`)."""
+
+    def hypotheses(self, inputs: Sequence[Input], options: DecodingOptions, /) -> list[list[Hypothesis]]:
+        """The translations of each input, best first; none for an empty one."""
+
+
 def measure(
     model: Path, sentences: Sequence[str], beam_size: int, repeats: int = 3, max_seconds: float = 20.0
 ) -> Speed:
     """Measure one model `repeats` times, each in a fresh process; see `measure_interleaved`."""
-    return measure_interleaved({"model": model}, sentences, beam_size, repeats, max_seconds)["model"]
+    return measure_interleaved({"model": model}, SpeedInputs(sentences), beam_size, repeats, max_seconds)["model"]
 
 
 def measure_interleaved(
     models: Mapping[str, Path],
-    sentences: Sequence[str],
+    inputs: SpeedInputs,
     beam_size: int | Mapping[str, int],
     rounds: int = 3,
     max_seconds: float = 10.0,
@@ -91,7 +111,7 @@ def measure_interleaved(
 
     Args:
         models: name to exported directory.
-        sentences: sentences to translate, shuffled with `seed`, so that a slow model gets a fair sample.
+        inputs: what is translated, shuffled with `seed`, so that a slow model gets a fair sample.
         beam_size: beam size of all models, or by name.
         rounds: fresh processes per model; medians are taken over them.
         max_seconds: per round, model and batch size; at least 20 sentences are always translated.
@@ -100,19 +120,22 @@ def measure_interleaved(
     Raises:
         UserError: there are no sentences, or a model cannot be measured.
     """
-    if not any(sentence.strip() for sentence in sentences):
+    if not any(sentence.strip() for sentence in inputs.sentences):
         raise UserError("no sentences to measure the speed on")
     measurements: dict[str, list[Measurement]] = {name: [] for name in models}
     with (
         tempfile.TemporaryDirectory() as directory,
         progress.task("speed", rounds * len(models), "runs") as task,
     ):
-        file = Path(directory) / "sentences.txt"
-        file.write_text("\n".join(shuffled(sentences, seed)) + "\n", encoding="utf-8")
+        file, pictures = Path(directory) / "sentences.txt", Path(directory) / "pictures.npz"
+        file.write_text("\n".join(shuffled(inputs.sentences, seed)) + "\n", encoding="utf-8")
+        if inputs.pictures is not None:
+            _write_pictures(pictures, inputs.pictures, seed)
         for _ in range(rounds):
             for name, model in models.items():
                 beam = beam_size if isinstance(beam_size, int) else beam_size[name]
-                measurements[name].append(measure_in_process(model, file, beam, max_seconds))
+                measured = pictures if inputs.pictures is not None and reads_pictures(model) else file
+                measurements[name].append(measure_in_process(model, measured, beam, max_seconds))
                 task.advance(1, model=name)
     return {name: median_speed(runs) for name, runs in measurements.items()}
 
@@ -122,6 +145,19 @@ def shuffled(sentences: Sequence[str], seed: int) -> list[str]:
     lines = [" ".join(sentence.split()) for sentence in sentences if sentence.strip()]
     random.Random(seed).shuffle(lines)
     return lines
+
+
+def _write_pictures(path: Path, pictures: Sequence[np.ndarray], seed: int) -> None:
+    """Write pictures in the order of `shuffled`, if no sentence is empty."""
+    ordered = list(pictures)
+    random.Random(seed).shuffle(ordered)
+    np.savez(path, widths=np.array([len(columns) for columns in ordered]), columns=np.concatenate(ordered))
+
+
+def read_pictures(path: Path) -> list[np.ndarray]:
+    """Pictures of a file of `measure_interleaved`, [columns, height] uint8 each."""
+    with np.load(path, allow_pickle=False) as stored:
+        return np.split(stored["columns"], np.cumsum(stored["widths"])[:-1])
 
 
 def measure_in_process(model: Path, file: Path, beam_size: int, max_seconds: float) -> Measurement:
@@ -163,12 +199,14 @@ def _median_joules(runs: Sequence[Mapping[str, float | None]]) -> dict[str, floa
     return _medians(measured) if measured == list(runs) else None
 
 
-def time_batches(model: TranslationModel, sentences: list[str], options: DecodingOptions, max_seconds: float) -> Timing:
-    """Translate in batches until all sentences are done, or until the time is up and at least 20 are done."""
+def time_batches(
+    model: Ranking[Input], inputs: Sequence[Input], options: DecodingOptions, max_seconds: float
+) -> Timing:
+    """Translate in batches until all inputs are done, or until the time is up and at least 20 are done."""
     seconds, tokens, done = [], [], 0
     begin, meter = time.perf_counter(), EnergyMeter()
-    for start in range(0, len(sentences), options.batch_size):
-        batch = sentences[start : start + options.batch_size]
+    for start in range(0, len(inputs), options.batch_size):
+        batch = inputs[start : start + options.batch_size]
         before = time.perf_counter()
         n_best_lists = model.hypotheses(batch, options)
         now = time.perf_counter()
@@ -186,14 +224,29 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
 
 
-def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) -> Measurement:
+def _run(model: Path, file: Path, beam_size: int, max_seconds: float) -> Measurement:
     """Measure in this process."""
+    if reads_pictures(model):
+        sys.modules["torch"] = None  # type: ignore[assignment]
+        begin = time.perf_counter()
+        from distilmt.inference.image_translator import ImageTranslator
+
+        reader = ImageTranslator(model, threads=1)
+        load_seconds = time.perf_counter() - begin
+        return _measured(reader, read_pictures(file), beam_size, max_seconds, load_seconds)
     translator, load_seconds = _load(model)
+    sentences = file.read_text(encoding="utf-8").splitlines()
+    return _measured(translator, sentences, beam_size, max_seconds, load_seconds)
+
+
+def _measured(
+    translator: Ranking[Input], inputs: Sequence[Input], beam_size: int, max_seconds: float, load_seconds: float
+) -> Measurement:
     timings = {}
     for size in BATCH_SIZES:
         options = DecodingOptions(beam_size=beam_size, batch_size=size)
-        translator.hypotheses(sentences[:_WARM_UP], options)
-        timings[f"batch_{size}"] = time_batches(translator, sentences, options, max_seconds)
+        translator.hypotheses(inputs[:_WARM_UP], options)
+        timings[f"batch_{size}"] = time_batches(translator, inputs, options, max_seconds)
     single = timings["batch_1"].seconds
     return {
         "load_seconds": load_seconds,
@@ -226,13 +279,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure one model in this process and print one line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m distilmt.evaluation.speed", description=__doc__)
     parser.add_argument("model", type=Path)
-    parser.add_argument("sentences", type=Path)
+    parser.add_argument("file", type=Path)
     parser.add_argument("--beam", type=int, default=4)
     parser.add_argument("--max-seconds", type=float, default=20.0)
     options = parser.parse_args(arguments)
     try:
-        lines = options.sentences.read_text(encoding="utf-8").splitlines()
-        measurements = _run(options.model, lines, options.beam, options.max_seconds)
+        measurements = _run(options.model, options.file, options.beam, options.max_seconds)
     except (UserError, OSError, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from ctranslate2.converters.transformers import WhisperLoader
 
 from distilmt.config import ComputeType, ExportConfig, RunConfig
@@ -18,6 +17,7 @@ from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.base import TrainedModel, require_packages
 from distilmt.export.card import Form, write_card
 from distilmt.export.ctranslate2 import save
+from distilmt.export.picture_texts import pictures_of
 from distilmt.inference.image_translator import ImageTranslator
 from distilmt.inference.manifest import ExportManifest, write_manifest
 from distilmt.models.base import Seq2SeqModel
@@ -37,6 +37,7 @@ USE = """
 import numpy as np
 from PIL import Image
 
+from distilmt.export.picture_texts import pictures_of
 from distilmt.inference.image_translator import ImageTranslator
 
 translator = ImageTranslator("DIRECTORY")
@@ -170,13 +171,3 @@ class PictureExporter:
     def translate(self, path: Path, texts: Sequence[str]) -> Mapping[str, list[str]]:
         """With `ImageTranslator`, pictures of the texts."""
         return {"": ImageTranslator(path, threads=1).translate_lines(pictures_of(texts, self.rendering), beam_size=1)}
-
-
-def pictures_of(texts: Sequence[str], rendering: RenderingConfig) -> list[np.ndarray]:
-    """Pictures of texts in the fonts for measuring, the same ones for the same texts: [columns, height] uint8 each.
-
-    Raises:
-        UserError: there is no picture of a text, or fonts are missing.
-    """
-    renderer = Renderer.for_measuring(rendering, seed=1)
-    return [renderer.render(text, text) for text in texts]

@@ -14,6 +14,7 @@ from distilmt.export import ctranslate2
 from distilmt.export.base import Exporter
 from distilmt.export.ctranslate2 import CTranslate2Exporter
 from distilmt.export.ctranslate2_pictures import PictureExporter, export_pictures
+from distilmt.export.huggingface_pictures import PictureDirectoryExporter
 from distilmt.export.torch_directory import TorchExporter, export_torch
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.marian import marian_network
@@ -117,8 +118,13 @@ def export_for_translation(
     export_torch(model, tokenizer, directory)
 
 
-def exporter(name: ExportFormat) -> Exporter:
-    """The exporter of a format: `EXPORTER` of the module with its name."""
+def exporter(name: ExportFormat, rendering: RenderingConfig | None = None) -> Exporter:
+    """The exporter of a format: `EXPORTER` of the module with its name, or one for the pictures of `rendering`.
+
+    A format that has none for pictures refuses them in its check.
+    """
+    if rendering is not None and name == "huggingface":
+        return PictureDirectoryExporter(rendering)
     format_exporter: Exporter = import_module(f"distilmt.export.{name}").EXPORTER
     return format_exporter
 
@@ -130,4 +136,5 @@ def student_exporters(
     systems: list[Exporter] = [
         system_exporter(architecture, compute_type, rendering=rendering) for compute_type in config.student
     ]
-    return {f"{STUDENT}{each.suffix}": each for each in [*systems, *map(exporter, config.formats)]}
+    others = [exporter(name, rendering) for name in config.formats]
+    return {f"{STUDENT}{each.suffix}": each for each in [*systems, *others]}

@@ -153,8 +153,7 @@ class ImageTranslator:
     def _started(self, batch: np.ndarray, options: DecodingOptions, settings: Mapping[str, int]) -> list[Any]:
         """Start the translation of a batch of frames [B, frames, frame size]."""
         features = np.ascontiguousarray(batch.transpose(0, 2, 1))  # [B, frame size, frames]
-        columns = batch.shape[1] * self.columns_per_frame
-        tokens = min(self._max_tokens, _FEWEST_TOKENS + _TOKENS_PER_SQUARE * columns // self.height)
+        tokens = min(self._max_tokens, most_tokens(batch.shape[1] * self.columns_per_frame, self.height))
         with wrap_mismatched_files(self.path):
             pending = self._model.generate(
                 ctranslate2.StorageView.from_array(features),
@@ -183,6 +182,11 @@ class ImageTranslator:
     def _text(self, tokens: Sequence[str]) -> str:
         written = [token for token in tokens if token != "<unk>" and not token.startswith("<unused")]
         return str(self._target.decode(without_broken_bytes(written)))
+
+
+def most_tokens(columns: int, height: int) -> int:
+    """How many tokens the translation of a picture of a size has at most."""
+    return _FEWEST_TOKENS + _TOKENS_PER_SQUARE * columns // height
 
 
 def _sizes(path: Path, manifest: ExportManifest) -> tuple[int, int, int]:

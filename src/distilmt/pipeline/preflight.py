@@ -276,5 +276,6 @@ def _check_exports(config: RunConfig) -> None:
     from distilmt.export.formats import check_types, student_exporters
 
     check_types(teacher_architecture(config), config.export.teacher, "export.teacher")
-    for exporter in student_exporters(config.export, config.student.model.architecture).values():
+    student = config.student
+    for exporter in student_exporters(config.export, student.model.architecture, student.pictures).values():
         exporter.check(config)

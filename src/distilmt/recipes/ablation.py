@@ -121,7 +121,7 @@ def _speeds(config: RunConfig, systems: Mapping[str, tuple[Path, int]], rounds: 
         {name: path for name, (path, _) in systems.items()},
         {name: beam for name, (_, beam) in systems.items()},
     )
-    return speed.measure_interleaved(paths, sample, beams, rounds=rounds, seed=config.seed)
+    return speed.measure_interleaved(paths, speed.SpeedInputs(sample), beams, rounds=rounds, seed=config.seed)
 
 
 def _differences(

@@ -30,9 +30,11 @@ def frames_of(columns: np.ndarray, columns_per_frame: int) -> np.ndarray:
 def frame_count(width: int, height: int, columns_per_frame: int) -> int:
     """Frames of a picture of a size: those of whole squares, so that pictures of similar width are equally long.
 
-    CTranslate2 has no mask for the encoder: only sources of one length make a batch.
+    CTranslate2 has no mask for the encoder: only sources of one length make a batch. The number is even, because two
+    frames become one position of the encoder.
     """
-    in_square = max(1, height // columns_per_frame)
+    in_square = max(2, height // columns_per_frame)
+    in_square += in_square % 2
     return -(-width // (in_square * columns_per_frame)) * in_square
 
 

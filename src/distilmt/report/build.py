@@ -19,6 +19,7 @@ from distilmt.report.schema import (
     CurvePoint,
     Facts,
     LanguagePair,
+    PictureFacts,
     RunReport,
     Step,
     System,
@@ -172,6 +173,7 @@ class RunMeasurements:
     corpus: Facts = field(default_factory=dict)
     labels: Facts = field(default_factory=dict)
     challenge_sets: Mapping[str, Sequence[ChallengeComparison]] = field(default_factory=dict)
+    pictures: PictureFacts | None = None
     config: Facts = field(default_factory=dict)
 
 
@@ -190,6 +192,7 @@ def build(measurements: RunMeasurements) -> RunReport:
         corpus=measurements.corpus,
         labels=measurements.labels,
         challenge_sets={name: list(rows) for name, rows in measurements.challenge_sets.items()},
+        pictures=measurements.pictures,
         machine=machine(),
         config=measurements.config,
         distilmt_version=__version__,

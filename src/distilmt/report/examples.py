@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from distilmt.report.format import number
 from distilmt.report.languages import Translation
 from distilmt.report.plots import series
 from distilmt.report.schema import RunReport, TranslationExample
+
+_BASE64 = re.compile("[A-Za-z0-9+/]+=*")
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,13 @@ class ExampleTranslation:
 
 @dataclass(frozen=True)
 class ExampleCard:
-    """One sentence: why it was chosen, source, reference, and the translations of the main and of other systems."""
+    """One sentence: why it was chosen, source, reference, and the translations of the main and of other systems.
+
+    `picture` is what the students have read, as the address of an image, or empty.
+    """
 
     chosen: str
+    picture: str
     source: str
     reference: str
     translations: Sequence[ExampleTranslation]
@@ -58,9 +65,11 @@ def _card(example: TranslationExample, report: RunReport, _: Translation) -> Exa
     )
     names = list(example.get("translations") or {})
     first = [name for name in main_systems if name in names]
+    encoded = example.get("picture") or ""
     choices = {"random": _("random"), "differs": _("differs most")}
     return ExampleCard(
         chosen=choices.get(example.get("chosen", ""), ""),
+        picture=f"data:image/png;base64,{encoded}" if _BASE64.fullmatch(encoded) else "",
         source=example.get("source", ""),
         reference=example.get("reference", ""),
         translations=[_translation(name, example, report) for name in first if name is not None],

@@ -18,6 +18,7 @@ from distilmt.report.facts import CorpusView, Definition, corpus_view, definitio
 from distilmt.report.figures import CurvesView, curves_view, scatter_figure
 from distilmt.report.format import MISSING, language_tag, number, rate, signed, size
 from distilmt.report.languages import Translation, named, translation
+from distilmt.report.pictures import PicturesView, pictures_view
 from distilmt.report.rendering import Page, Tile, render_template
 from distilmt.report.schema import RunReport, complete
 from distilmt.report.summary import findings, headline
@@ -41,6 +42,7 @@ class RunView:
     comparisons: Sequence[ComparisonRow]
     examples: ExamplesView
     health: NumbersTable | None
+    pictures: PicturesView | None
     challenges: Sequence[ChallengeTable]
     curves: CurvesView
     cost: CostView
@@ -100,6 +102,7 @@ def run_view(report: RunReport, _: Translation) -> RunView:
         comparisons=comparison_rows(report),
         examples=examples_view(report, _),
         health=health_table(report, _),
+        pictures=pictures_view(report, _),
         challenges=challenge_tables(report["challenge_sets"], _),
         curves=curves_view(report, _),
         cost=cost_view(report, _),

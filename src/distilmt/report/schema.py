@@ -99,7 +99,13 @@ class CurvePoint(TypedDict, total=False):
     length: float
 
 
-class TranslationExample(TypedDict):
+class SourcePicture(TypedDict, total=False):
+    """What the students have read instead of a source: a PNG in base64; missing for students that read text."""
+
+    picture: str
+
+
+class TranslationExample(SourcePicture):
     """Translations of one test sentence by all systems. `chosen` is `random` or `differs`; `chrf` is per sentence."""
 
     source: str
@@ -109,8 +115,38 @@ class TranslationExample(TypedDict):
     chrf: dict[str, float]
 
 
+class PictureCondition(TypedDict):
+    """Scores of a system on other pictures of the test set.
+
+    `fonts` is `held_out` or `training`, `degradation` is `clean` or `degraded`; `sentences` have a picture under all
+    conditions.
+    """
+
+    fonts: str
+    degradation: str
+    system: str
+    bleu: float
+    chrf: float
+    sentences: int
+
+
+class PictureFacts(TypedDict):
+    """The test pictures of students that read pictures.
+
+    `rows` are the numbers of the test sentences that have one, `left_out` is how many have none, `settings` those keys
+    of `student.rendering` that steer size and degradation.
+    """
+
+    rows: list[int]
+    left_out: int
+    held_out_fonts: list[str]
+    seed: int
+    settings: dict[str, float]
+    conditions: list[PictureCondition]
+
+
 class RunReport(TypedDict):
-    """The whole report; `challenge_sets` has the challenge results by system."""
+    """The whole report; `challenge_sets` has the challenge results by system, `pictures` is null for text."""
 
     signature: str
     pair: LanguagePair
@@ -124,6 +160,7 @@ class RunReport(TypedDict):
     corpus: Facts
     labels: Facts
     challenge_sets: dict[str, list[ChallengeComparison]]
+    pictures: PictureFacts | None
     machine: Facts
     config: Facts
     distilmt_version: str
@@ -153,6 +190,7 @@ def _empty_report() -> RunReport:
         corpus={},
         labels={},
         challenge_sets={},
+        pictures=None,
         machine={},
         config={},
         distilmt_version="",

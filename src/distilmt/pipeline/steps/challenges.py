@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from distilmt.utils.hardware import cores
 from distilmt.utils.progress import task
 from distilmt.utils.run_dir import read_json, write_json
 from distilmt.utils.run_paths import RunPaths
+
+logger = logging.getLogger(__name__)
 
 _CLASSIFIER_SENTENCES = 20_000
 """Sentences on which the language classifier is trained."""
@@ -32,6 +35,9 @@ def run_model_challenges(config: RunConfig, paths: RunPaths, names: list[str], d
         directory: directory for `NAME.health.json`.
     """
     if not config.evaluation.challenge_cases:
+        return
+    if config.student.input == "image":
+        logger.info("the challenge sets are texts: they are left out, because the student reads pictures")
         return
     data = _challenge_data(config, paths)
     chosen = _systems_to_challenge(names)

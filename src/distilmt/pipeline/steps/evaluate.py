@@ -9,21 +9,26 @@ from typing import Any
 
 from distilmt.config import RunConfig
 from distilmt.config.systems import MODELS, TEACHER, system_name
-from distilmt.data import prepare
 from distilmt.evaluation import output_checks, quality, speed
 from distilmt.evaluation.other_systems import EvaluationSentences, read_outputs
 from distilmt.export.card import add_scores, renew_files
 from distilmt.inference.manifest import MANIFEST, load_manifest, write_manifest
 from distilmt.pipeline.step import steps_until
 from distilmt.pipeline.steps.challenges import challenge_comparisons, run_model_challenges
+from distilmt.pipeline.steps.evaluate_pictures import (
+    evaluated_inputs,
+    read_picture_facts,
+    with_pictures,
+    write_picture_facts,
+)
+from distilmt.pipeline.steps.evaluation_inputs import EvaluationInputs, evaluation_inputs, inputs_of_rows
 from distilmt.pipeline.steps.export import ctranslate2_exports
 from distilmt.pipeline.steps.signature import signature
 from distilmt.planning import corpus_statistics, predict
 from distilmt.report import build, html
 from distilmt.report.schema import System
-from distilmt.teachers.remote import load_translation_model, shipped_bytes
+from distilmt.teachers.remote import shipped_bytes
 from distilmt.utils.errors import UserError
-from distilmt.utils.hardware import cores
 from distilmt.utils.progress import task
 from distilmt.utils.run_dir import read_json, write_json, write_text
 from distilmt.utils.run_paths import RunPaths
@@ -41,42 +46,46 @@ from distilmt.utils.step_results import (
 def evaluate_models(config: RunConfig, directory: Path) -> EvaluationResult:
     """Translate the test set with every export, score it, and time all of them in turn."""
     paths = RunPaths(directory.parent)
-    test = prepare.load_split(paths.corpus, "test")
-    sources, references = test["source"].to_pylist(), test["target"].to_pylist()
+    test = evaluation_inputs(config, paths)
     names = [system_name(*entry) for entry in ctranslate2_exports(config)]
     results = {}
     with task("translating the test set", len(names), "systems") as bar:
         for name in names:
             _record_beam_size(config, paths.export(name))
-            results[name] = _quality(config, paths.export(name), sources, references, directory / f"{name}.json")
+            results[name] = _quality(config, paths.export(name), test, directory / f"{name}.json")
             scores = results[name]["scores"]
             add_scores(paths.export(name), {f"test {key}": scores[key] for key in ("bleu", "chrf")})
             bar.advance(1, bleu=round(scores["bleu"], 2))
-    sample = [s for s in sources if s.strip()][: config.evaluation.benchmark_sentences]
-    exports = {name: paths.export(name) for name in names}
     if not (directory / "speed.json").exists():
         speeds = speed.measure_interleaved(
-            exports,
-            sample,
+            {name: paths.export(name) for name in names},
+            _speed_inputs(config, test),
             {name: config.evaluation.beam_of(name) for name in names},
             config.evaluation.benchmark_rounds,
             seed=config.seed,
         )
         write_json(directory / "speed.json", {name: asdict(entry) for name, entry in speeds.items()})
+    write_picture_facts(config, directory, names, test)
     run_model_challenges(config, paths, names, directory)
     return EvaluationResult({name: results[name]["scores"]["bleu"] for name in names})
 
 
-def _quality(config: RunConfig, model: Path, sources: list[str], references: list[str], path: Path) -> dict[str, Any]:
+def _speed_inputs(config: RunConfig, test: EvaluationInputs) -> speed.SpeedInputs:
+    """The first test sentences that are not empty, and their pictures."""
+    rows = [row for row, text in enumerate(test.sources) if text.strip()][: config.evaluation.benchmark_sentences]
+    pictures = None if test.pictures is None else [test.pictures[row] for row in rows]
+    return speed.SpeedInputs([test.sources[row] for row in rows], pictures)
+
+
+def _quality(config: RunConfig, model: Path, test: EvaluationInputs, path: Path) -> dict[str, Any]:
     """Scores and output checks of one export; stored in a file, so that a resumed run does not translate again."""
     if path.exists():
         return dict(read_json(path))
-    translator = load_translation_model(model, threads=1, workers=cores())
-    translations = translator.translate(sources, config.evaluation.beam_of(model.name))
-    scores = quality.score(translations, references, config.corpus.target)
+    translations = test.translations(model, config.evaluation.beam_of(model.name))
+    scores = quality.score(translations, test.references, config.corpus.target)
     result = {
         "scores": asdict(scores),
-        "health": asdict(output_checks.check_outputs(translations, sources, references)),
+        "health": asdict(output_checks.check_outputs(translations, test.sources, test.references)),
         "translations": translations,
     }
     write_text(path.with_suffix(".txt"), "".join(f"{line}\n" for line in translations))
@@ -98,13 +107,13 @@ def _record_beam_size(config: RunConfig, export: Path) -> None:
 def write_run_report(config: RunConfig, directory: Path) -> ReportResult:
     """Write all measurements to report.json and report.html, in the step and in the run directory."""
     paths = RunPaths(directory.parent)
-    test = prepare.load_split(paths.corpus, "test")
-    sources, references = test["source"].to_pylist(), test["target"].to_pylist()
+    test = evaluated_inputs(config, paths)
+    sources, references = test.sources, test.references
     names = [system_name(*evaluations) for evaluations in ctranslate2_exports(config)]
     evaluations = {name: read_json(paths.evaluation / f"{name}.json") for name in names}
     translations = {name: evaluations[name]["translations"] for name in names}
     evaluation = config.evaluation
-    others = _other_outputs(config, names, EvaluationSentences(test["id"].to_pylist(), sources))
+    others = _other_outputs(config, names, paths, test)
     shown = {name: translations[name] for name in names if name in _SHOWN} | others
     measurements = build.RunMeasurements(
         signature=signature(config),
@@ -124,11 +133,14 @@ def write_run_report(config: RunConfig, directory: Path) -> ReportResult:
         ),
         cost=predict.measured_costs(config, corpus_statistics.read(config)),
         curves={name: read_json(log) for name in MODELS if (log := paths.step(name) / "log.json").exists()},
-        examples=build.select_examples(sources, references, shown, evaluation.examples, config.seed),
+        examples=with_pictures(
+            config, test, build.select_examples(sources, references, shown, evaluation.examples, config.seed)
+        ),
         corpus=to_record(read_result(CorpusResult, paths.corpus))
         | {"cleaning": read_json(paths.corpus / "cleaning.json")},
         labels=to_record(read_result(LabelResult, paths.labels)) | _dropped(paths.student),
         challenge_sets=challenge_comparisons(names, paths.evaluation),
+        pictures=read_picture_facts(config, paths),
         config=asdict(config),
     )
     html.write_report(build.build(measurements), paths.root, config.report_language)
@@ -137,16 +149,19 @@ def write_run_report(config: RunConfig, directory: Path) -> ReportResult:
     return ReportResult(str(paths.report_html), bleu)
 
 
-def _other_outputs(config: RunConfig, names: Sequence[str], test: EvaluationSentences) -> dict[str, list[str]]:
-    """Translations of the systems that the run is compared with.
+def _other_outputs(
+    config: RunConfig, names: Sequence[str], paths: RunPaths, test: EvaluationInputs
+) -> dict[str, list[str]]:
+    """Translations of the evaluated sentences by the systems that the run is compared with; files have all of them.
 
     Raises:
         UserError: a file does not fit the test set, or a system is called as one of the run.
     """
-    outputs = read_outputs(config.evaluation.other_outputs, test)
+    whole = inputs_of_rows(paths)
+    outputs = read_outputs(config.evaluation.other_outputs, EvaluationSentences(whole.ids, whole.sources))
     if taken := sorted(set(outputs) & set(names)):
         raise UserError(f"evaluation.against: {taken[0]!r} is a system of the run: give the other one another name")
-    return outputs
+    return {name: [lines[row] for row in test.rows.tolist()] for name, lines in outputs.items()}
 
 
 def _other_systems(

@@ -10,25 +10,38 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from distilmt.config.rendering import RenderingConfig
 from distilmt.data import prepare
 from distilmt.data.cleaning import normalize
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.base import Exporter, NotRun
 from distilmt.export.consumers import by_transformers
+from distilmt.export.huggingface_pictures import read_by_transformers
+from distilmt.export.picture_texts import renderable
 from distilmt.utils.progress import task
 
 SENTENCES, _EXAMPLES = 500, 5
 
 
-def comparison_sentences(corpus: Path, tokenizer: Tokenizer, max_positions: int) -> list[str]:
-    """Up to 500 validation sentences, normalized as by `Translator`, short enough for every program."""
+def comparison_sentences(
+    corpus: Path, tokenizer: Tokenizer, max_positions: int, rendering: RenderingConfig | None = None
+) -> list[str]:
+    """Up to 500 validation sentences, normalized as by `Translator`, short enough for every program.
+
+    With `rendering`, only sentences of which there is a picture.
+    """
     texts = [normalize(text) for text in prepare.load_split(corpus, "valid")["source"].to_pylist()]
     lengths = map(len, tokenizer.source.encode(texts))
-    return [text for text, length in zip(texts, lengths, strict=True) if text and length < max_positions][:SENTENCES]
+    short = [text for text, length in zip(texts, lengths, strict=True) if text and length < max_positions]
+    return (short if rendering is None else renderable(short, rendering))[:SENTENCES]
 
 
 def compare_exports(
-    student: Path, exports: Path, exporters: Mapping[str, Exporter], texts: list[str]
+    student: Path,
+    exports: Path,
+    exporters: Mapping[str, Exporter],
+    texts: list[str],
+    rendering: RenderingConfig | None = None,
 ) -> dict[str, Any]:
     """Compare exports with the model itself.
 
@@ -37,12 +50,15 @@ def compare_exports(
         exports: the directory of the exports.
         exporters: their formats by their names.
         texts: sentences.
+        rendering: the pictures that the model reads; None: it reads the sentences.
 
     Returns:
         `sentences`, their number; `reference`, the baseline of the comparison; `exports`: for each one `different`, the
         number of translations that differ, `share` and `examples`; or `not_run` with the reason.
     """
-    reference = by_transformers(student, texts)
+    reference = (
+        by_transformers(student, texts) if rendering is None else read_by_transformers(student, texts, rendering)
+    )
     comparisons: dict[str, Any] = {}
     with task("comparing the exports", len(exporters), "exports") as bar:
         for name, exporter in exporters.items():

@@ -87,7 +87,12 @@ def export_model(config: RunConfig, paths: RunPaths, model: str, compute_type: s
         export_external(config, paths, model, compute_type, path)
     else:
         export_for_translation(
-            load_model(paths.step(model)), tokenizers.load(paths.tokenizer), path, compute_type, bits
+            load_model(paths.step(model)),
+            tokenizers.load(paths.tokenizer),
+            path,
+            compute_type,
+            bits,
+            config.student.rendering,
         )
 
 

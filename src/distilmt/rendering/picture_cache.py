@@ -26,7 +26,7 @@ from distilmt.utils.run_dir import atomic_path
 
 logger = logging.getLogger(__name__)
 
-_SHARD = 2048
+_SHARD_SIZE = 2048
 """Texts of a shard: an interruption loses the pictures of one shard for each process."""
 NO_FONT, TOO_WIDE = -1, -2
 """What stands instead of a width where a text has no picture: no font has its characters, or it is too long."""
@@ -56,20 +56,22 @@ class Variant:
     """[texts]: columns of each picture; `NO_FONT` or `TOO_WIDE` without a picture."""
     pixels: list[np.ndarray]
     """For each shard [columns, height] uint8, mapped from its file."""
+    shard_size: int
+    """Texts of each shard but the last."""
 
     @cached_property
     def _begins(self) -> np.ndarray:
         """[texts]: column in the pixels of its shard at which a picture begins."""
         widths = self.widths.clip(0)
         ends = np.cumsum(widths)
-        firsts = np.concatenate([[0], ends])[::_SHARD][: len(self.pixels)]
-        begins: np.ndarray = ends - widths - np.repeat(firsts, _SHARD)[: len(widths)]
+        firsts = np.concatenate([[0], ends])[:: self.shard_size][: len(self.pixels)]
+        begins: np.ndarray = ends - widths - np.repeat(firsts, self.shard_size)[: len(widths)]
         return begins
 
     def picture(self, number: int) -> np.ndarray:
         """The picture of a text, [columns, height] uint8."""
         begin = self._begins[number]
-        picture: np.ndarray = self.pixels[number // _SHARD][begin : begin + self.widths[number]]
+        picture: np.ndarray = self.pixels[number // self.shard_size][begin : begin + self.widths[number]]
         return picture
 
 
@@ -79,7 +81,14 @@ class PictureCache:
     Its name is a fingerprint of the texts, fonts and settings: other ones are rendered into another directory.
     """
 
-    def __init__(self, renderer: Renderer, ids: Sequence[str], texts: Sequence[str], root: Path) -> None:
+    def __init__(
+        self,
+        renderer: Renderer,
+        ids: Sequence[str],
+        texts: Sequence[str],
+        root: Path,
+        shard_size: int = _SHARD_SIZE,
+    ) -> None:
         """Render nothing yet.
 
         Args:
@@ -87,7 +96,9 @@ class PictureCache:
             ids: the id of every text.
             texts: the texts.
             root: the directory for the directories of all caches.
+            shard_size: texts of a file, which one process renders.
         """
+        self.shard_size = shard_size
         self.renderer, self.ids, self.texts, self.root = renderer, list(ids), list(texts), root
         self.directory = root / _fingerprint(renderer, self.ids, self.texts)
         self._opened: tuple[int, Variant] | None = None
@@ -110,9 +121,9 @@ class PictureCache:
         return self._opened[1]
 
     def _shards(self, variant: int) -> Iterator[_Shard]:
-        for begin in range(0, len(self), _SHARD):
-            rows = slice(begin, begin + _SHARD)
-            path = self.directory / f"variant-{variant}" / f"{begin // _SHARD:05d}.npy"
+        for begin in range(0, len(self), self.shard_size):
+            rows = slice(begin, begin + self.shard_size)
+            path = self.directory / f"variant-{variant}" / f"{begin // self.shard_size:05d}.npy"
             yield _Shard(self.renderer, self.ids[rows], self.texts[rows], variant, path)
 
     def _render(self, variant: int) -> bool:
@@ -134,7 +145,7 @@ class PictureCache:
         for shard, own, pictures in zip(shards, widths, pixels, strict=True):
             if len(own) != len(shard.ids) or own.clip(0).sum() != len(pictures):
                 raise UserError(f"{shard.path} is damaged: delete {self.root}; the pictures are then rendered again")
-        return Variant(np.concatenate(widths), pixels)
+        return Variant(np.concatenate(widths), pixels, self.shard_size)
 
 
 def remove_pictures(root: Path) -> None:

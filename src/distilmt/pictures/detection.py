@@ -14,11 +14,11 @@ from distilmt.utils.extras import explained
 if TYPE_CHECKING:
     from rapidocr import RapidOCR
 
-_MIN_SCORE = 0.6
-"""Of the detector, 0 to 1: lower ones are textures of photographs."""
+_MIN_SCORE = 0.5
+"""Of the detector, 0 to 1."""
 _MIN_HEIGHT = 6
 """Pixels; nobody can read smaller lines."""
-_SIDE, _OVERLAP = 1600, 160
+_SIDE, _OVERLAP = 1920, 192
 """Pixels of the longer side of what the detector sees; windows of a long page overlap."""
 _SMALL_SIDE, _MAX_ENLARGEMENT = 960, 2.0
 _LARGE, _CONFIRMED_AT, _CONFIRMED_AREA = 128, 48, 0.3

@@ -91,10 +91,11 @@ def test_what_is_no_line_is_refused(translator, line, message):
 
 
 def test_text_is_refused_in_one_line(exported):
-    for opened in (Translator, PublicTranslator):
-        with pytest.raises(UserError, match="student reads pictures, not text: translate picture files") as error:
-            opened(exported)
-        assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match="student reads pictures, not text: translate picture files") as opening:
+        Translator(exported)
+    with pytest.raises(UserError, match="reads pictures, not text: use translate_file") as translating:
+        PublicTranslator(exported).translate("Hello")
+    assert "\n" not in f"{opening.value}{translating.value}"
 
 
 def test_exports_of_text_are_refused_in_one_line(exported_model):

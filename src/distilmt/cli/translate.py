@@ -7,11 +7,11 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distilmt.cli.command import Command
 from distilmt.cli.output import Output
+from distilmt.cli.translate_pictures import check_no_pictures, has_pictures, translate_pictures
 from distilmt.config import loading
 from distilmt.config.commands import TranslateConfig
 from distilmt.utils.errors import UserError
@@ -25,13 +25,17 @@ def _run(arguments: list[str], output: Output) -> int:
     options = loading.load_translate(arguments)
     from distilmt.documents import translate as translation
     from distilmt.inference.hub import model_directory
-    from distilmt.inference.manifest import exported_model
+    from distilmt.inference.manifest import exported_model, reads_pictures
     from distilmt.inference.translator import Translator
 
-    translation.output_paths(options)  # errors in them are raised before a model is loaded
+    if not has_pictures(options):
+        translation.output_paths(options)  # errors in them are raised before a model is loaded
     if output.is_json and options.output is None and any(name.lower().endswith(".docx") for name in options.files):
         raise UserError("--json has text, and a .docx is none: add --output FILE.docx, or leave out --json")
     model = exported_model(model_directory(options.path), options.system)
+    if reads_pictures(model):
+        return translate_pictures(options, model, output)
+    check_no_pictures(options, model)
     translator = Translator(model, threads=options.threads, shortlist=options.shortlist)
     are_records = options.confidence or options.n_best > 1 or output.is_json
     kind = options.format or ("txt" if options.text is not None and not are_records else "lines")
@@ -162,7 +166,8 @@ COMMANDS = {
         "--json every translation is a JSON object on a line, of lines and documents alike.",
         {
             "RUN_OR_MODEL": "A run directory, an exported model, or a model of the Hugging Face hub: hf:OWNER/NAME.",
-            "[FILE ...]": "Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json.",
+            "[FILE ...]": "Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json; or, with a student "
+            "that reads pictures, .png .jpg .webp .bmp .tif .gif .pdf.",
         },
         (TranslateConfig,),
         (
@@ -170,6 +175,7 @@ COMMANDS = {
             "runs/demo page.html guide.md --output translated",
             "runs/demo --text 'Good morning.'",
             "runs/demo --confidence --n_best 3 < in.txt",
+            "runs/images photo.jpg scan.pdf --output translated/ --overlay translated/",
         ),
         _run,
     )

@@ -258,9 +258,15 @@ class TranslateConfig:
     path: str = field(default="", metadata=_POSITIONAL)
     """A run directory, an exported model, or `hf:OWNER/NAME[@REVISION]`, a model of the Hugging Face hub."""
     files: list[str] = field(default_factory=list, metadata=_POSITIONAL)
-    """Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json; default: lines of standard input."""
+    """Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json; default: lines of standard input. A
+    student that reads pictures: .png .jpg .webp .bmp .tif .gif .pdf."""
     output: str | None = None
-    """Where the translation is written: a file, or a directory, in which the document keeps its name."""
+    """Where the translation is written: a file, or a directory, in which the document keeps its name. Of pictures a
+    .txt or .json file."""
+    overlay: str | None = None
+    """Where pictures with the translation laid over their text are written: a .png or .pdf file, or a directory."""
+    overlay_font: str | None = None
+    """Font file of `overlay`; null: an installed one that has all characters."""
     text: str | None = field(default=None, metadata={FLAG: Flag(literal=True)})
     """A text to translate instead of files or standard input."""
     format: Literal["lines", "txt", "srt", "vtt", "ass", "html", "md", "po", "json"] | None = None

@@ -22,7 +22,9 @@ _HYPHEN_ROWS = (0.3, 0.8)
 """Its middle above the baseline, in heights of small letters."""
 _DOT_SIZE, _CAPITAL = 0.45, 1.15
 """In heights of small letters: the largest full stop, and the least capital letter."""
-_ABBREVIATION = 2.2
+_DOT_SHAPE, _DOT_BELOW = 1.35, 0.12
+"""Largest height to width of a full stop, and its distance from the baseline in heights of small letters."""
+_ABBREVIATION = 3.2
 """In heights of small letters: a shorter word before a dot may be an abbreviation, such as Mr."""
 
 
@@ -111,7 +113,8 @@ def sentences(run: TextRun, height: int, max_columns: int) -> list[np.ndarray]:
     widest = math.floor(max_columns * _height_with_margins(run.letters) / height - 2 * _MARGIN * run.letters.shape[0])
     parts = [part for part in _between(stops, run.letters.shape[1]) if part[1] > part[0]]
     narrow = [each for part in parts for each in _narrow_parts(run, *part, max(widest, 1))]
-    return [_columns(run.pixels[:, a:b], run.letters[:, a:b], height) for a, b in narrow if run.letters[:, a:b].any()]
+    inked = [(run.pixels[:, a:b], run.letters[:, a:b]) for a, b in narrow if run.letters[:, a:b].any()]
+    return [_columns(pixels, letters, height, max_columns) for pixels, letters in inked]
 
 
 def _between(gaps: Sequence[tuple[int, int]], width: int) -> list[tuple[int, int]]:
@@ -129,16 +132,16 @@ def _is_full_stop(run: TextRun, number: int) -> bool:
     size = _DOT_SIZE * run.x_height
     if not len(rows) or start - dot > size or dot - word < _ABBREVIATION * run.x_height:
         return False
-    below = rows[-1] + 1 - run.baseline
-    is_dot = rows[-1] + 1 - rows[0] <= size and abs(below) <= 0.15 * run.x_height + 1
+    below, high = rows[-1] + 1 - run.baseline, rows[-1] + 1 - rows[0]
+    # A comma is higher than wide, and ends below the baseline.
+    is_dot = high <= min(size, _DOT_SHAPE * (start - dot)) and abs(below) <= _DOT_BELOW * run.x_height + 0.5
     return bool(is_dot) and _begins_tall(run, end)
 
 
 def _begins_tall(run: TextRun, first: int) -> bool:
     """Whether the letter that begins at a column is a capital, or another tall one."""
-    columns = run.letters[:, first:].any(0)
-    empty = np.flatnonzero(~columns)
-    last = first + (int(empty[0]) if len(empty) else len(columns))
+    empty = np.flatnonzero(~run.letters[:, first:].any(0))
+    last = first + int(empty[0]) if len(empty) else run.letters.shape[1]
     rows = np.flatnonzero(run.letters[:, first:last].any(1))
     return len(rows) > 0 and run.baseline - int(rows[0]) >= _CAPITAL * run.x_height
 
@@ -171,14 +174,16 @@ def line_columns(strip: np.ndarray, height: int) -> np.ndarray:
     return _columns(ink.pixels, ink.letters, height)
 
 
-def _columns(pixels: np.ndarray, letters: np.ndarray, height: int) -> np.ndarray:
+def _columns(pixels: np.ndarray, letters: np.ndarray, height: int, max_columns: int = 1 << 20) -> np.ndarray:
     """[columns, height] uint8 of ink [rows, columns], with the renderer's margins around it."""
     from PIL import Image
 
     rows, columns = np.flatnonzero(letters.any(1)), np.flatnonzero(letters.any(0))
     # A line of dots or dashes alone stays one: its letters are not enlarged to the full height.
-    top = int(min(rows[0], rows[-1] + 1 - _LEAST_HEIGHT * letters.shape[0]))
-    top, bottom, left, right = max(0, top), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    top = max(0, int(min(rows[0], rows[-1] + 1 - _LEAST_HEIGHT * letters.shape[0])))
+    bottom, left, right = int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    if (right - left) * height > (max_columns - height) * (bottom - top) * (1 + 2 * _MARGIN):
+        top, bottom = 0, letters.shape[0]  # as large as the whole paragraph, for which it was cut
     margin = round(_MARGIN * (bottom - top))
     image = Image.fromarray(np.pad(255 - pixels[top:bottom, left:right], margin, constant_values=255))
     width = max(1, round(image.width * height / image.height))
@@ -190,4 +195,4 @@ _LEAST_HEIGHT = 0.6
 
 
 def _height_with_margins(letters: np.ndarray) -> float:
-    return letters.shape[0] * (1 + 2 * _MARGIN)
+    return float(letters.shape[0] * (1 + 2 * _MARGIN))

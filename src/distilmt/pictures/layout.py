@@ -24,7 +24,7 @@ _BULLET = 0.6
 _SAME_WIDTH = 0.8
 """Least ratio of the widths of two columns of one text."""
 _NEAR = 3
-"""Lines before and after, from which the right edge of a text is taken: it may flow around a picture."""
+"""Lines from which the right edge of a text is taken."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _begins(column: Sequence[Box], start: int, row: int) -> bool:
     if max(before.first_word, line.first_word) < _BULLET * line.size and abs(before.left - line.left) < line.size / 2:
         return True  # two items of a list
     # The text may flow around a picture: the edge is that of the lines before, or of those that follow.
-    earlier, later = column[max(start, row - 1 - _NEAR) : row - 1], column[row : row + _NEAR]
+    earlier, later = column[max(start, row - 3) : row - 1], column[row : row + _NEAR]
     near = [lines for lines in (earlier, later if len(later) > 1 or not earlier else ()) if lines]
     if _is_centered(before, line):
         space = min(max(box.width for box in lines) for lines in near) - before.width
@@ -146,11 +146,9 @@ def _is_centered(a: Box, b: Box) -> bool:
 def _is_indented(column: Sequence[Box], row: int) -> bool:
     """Whether a line begins further right than the line before it and, if there is one, the line after it."""
     before, line = column[row - 1], column[row]
-    is_list = before.first_word < 2 * _BULLET * line.size  # the text of an item stands below itself
-    indent = _INDENT * line.size
-    if row + 1 < len(column):
-        return line.left > max(before.left, column[row + 1].left) + indent
-    return line.left > before.left + indent and not is_list
+    is_list = before.first_word < _BULLET * line.size  # the text of an item stands below itself
+    lefts = [box.left for box in column[row - 1 : row + 2] if box is not line]
+    return line.left > max(lefts) + _INDENT * line.size and not is_list
 
 
 def _continued(boxes: Sequence[Box], paragraphs: Sequence[list[int]]) -> list[list[int]]:

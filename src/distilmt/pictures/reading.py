@@ -34,6 +34,11 @@ _PDFIUM = threading.Lock()
 """PDFium may run in one thread at a time."""
 
 
+def is_picture(path: str | Path) -> bool:
+    """Whether a file is a picture or PDF by its extension."""
+    return Path(path).suffix.lower() in SUFFIXES
+
+
 def read_picture(path: Path) -> Iterator[np.ndarray]:
     """The pages of a picture or PDF file, one at a time; of an animation the first picture.
 

@@ -12,12 +12,10 @@ _SAME_ROW = 0.4
 """In sizes: largest distance of baselines in a row."""
 _MAX_DISTANCE = 4.0
 """In sizes: rows that are further apart are two tables."""
-_NARROW = 5.0
-"""In sizes: cells as narrow as numbers."""
-_RAGGED = 0.8
-"""Width to that of the cell below: the lines of a column of text are about equal."""
-_TABULAR = 0.6
-"""Fraction of such cells, from which rows are a table and not columns of text."""
+_NARROW, _NUMBER = 8.0, 4.0
+"""In sizes: widths of words and of numbers; the lines of a column of text are wider."""
+_WORDS, _NUMBERS = 0.6, 1 / 3
+"""Fractions of such cells, from which rows are a table and not columns of text."""
 
 
 def table_rows(boxes: Sequence[Box]) -> list[list[list[int]]]:
@@ -52,15 +50,6 @@ def _distance(boxes: Sequence[Box], upper: Sequence[int], lower: Sequence[int]) 
 
 
 def _is_tabular(boxes: Sequence[Box], table: Sequence[Sequence[int]]) -> bool:
-    cells = [line for row in table for line in row]
-    narrow = sum(boxes[line].width < _NARROW * boxes[line].size for line in cells)
-    ragged = sum(_is_ragged(boxes, table, row, line) for row in range(len(table)) for line in table[row])
-    return max(narrow, ragged) >= _TABULAR * len(cells) or narrow + ragged >= 1.5 * _TABULAR * len(cells)
-
-
-def _is_ragged(boxes: Sequence[Box], table: Sequence[Sequence[int]], row: int, line: int) -> bool:
-    """Whether a cell is of another width than that below (or, in the last row, above) it."""
-    other_row = table[row + 1] if row + 1 < len(table) else table[row - 1]
-    box = boxes[line]
-    widths = [boxes[o].width for o in other_row if boxes[o].left < box.right and boxes[o].right > box.left]
-    return not widths or min(widths[0], box.width) < _RAGGED * max(widths[0], box.width)
+    widths = [boxes[line].width / boxes[line].size for row in table for line in row]
+    words, numbers = (sum(width < limit for width in widths) / len(widths) for limit in (_NARROW, _NUMBER))
+    return words >= _WORDS or numbers >= _NUMBERS

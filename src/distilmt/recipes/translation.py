@@ -13,13 +13,20 @@ from distilmt.config.commands import TranslateConfig
 from distilmt.documents import translate as documents
 from distilmt.inference.base import DecodingOptions, Hypothesis
 from distilmt.inference.hub import model_directory
-from distilmt.inference.manifest import exported_model
+from distilmt.inference.image_translator import ImageTranslator
+from distilmt.inference.manifest import exported_model, reads_pictures
 from distilmt.inference.translator import Translator as ModelTranslator
 from distilmt.utils.arguments import existing_path, text_list, whole_number, written_path
 from distilmt.utils.errors import UserError
+from distilmt.utils.extras import explained
 from distilmt.utils.texts import check_is_text
 
-_WORDS = {"--system": "system", "--output": "target", "name documents after the model": "check source"}
+_WORDS = {
+    "--system": "system",
+    "--output": "target",
+    "--overlay": "target",
+    "name documents after the model": "check source",
+}
 """Words of the command line and those of this module."""
 
 
@@ -70,7 +77,9 @@ class Translator:
         with _api_words():
             self.directory = exported_model(model_directory(existing_path("directory", directory)), system)
         """Directory of the loaded export."""
-        self._loaded: ModelTranslator | None = ModelTranslator(self.directory, threads=threads, device=device)
+        loader = ImageTranslator if reads_pictures(self.directory) else ModelTranslator
+        self._loaded: ModelTranslator | ImageTranslator | None = loader(self.directory, threads=threads, device=device)
+        self._threads = threads
         self.beam_size = beam_size or self._loaded.beam_size
 
     @overload
@@ -106,9 +115,13 @@ class Translator:
     def translate_file(self, source: str | Path, target: str | Path) -> list[str]:
         """Translate a document (.txt .srt .vtt .ass .html .md .po .docx .json); its structure stays as it is.
 
+        A student that reads pictures translates .png .jpg .webp .bmp .tif .gif and .pdf instead. Where there is no text
+        nothing is written.
+
         Args:
-            source: the document.
-            target: where the translation is written: a file of the same format, or a directory.
+            source: the document or picture.
+            target: where the translation is written: a file of the same format, or a directory. Of a picture: .txt,
+                .json (with places), .png or .pdf (the picture with the translation laid over it), or a directory.
 
         Returns:
             What was not translated and why, one line each.
@@ -118,10 +131,29 @@ class Translator:
             UserError: a file cannot be read or translated, or the translator is closed.
         """
         files = [str(existing_path("source", source))]
-        options = TranslateConfig(files=files, output=str(written_path("target", target)), beam_size=self.beam_size)
+        output = str(written_path("target", target))
+        if isinstance(self._loaded, ImageTranslator):
+            return self._translate_picture(self._loaded, files, output)
+        options = TranslateConfig(files=files, output=output, beam_size=self.beam_size)
         translate = documents.translate_function(options, self._model)
         with _api_words():
             return [note for document in documents.translate_files(options, translate) for note in document.notes]
+
+    def _translate_picture(self, translator: ImageTranslator, files: list[str], target: str) -> list[str]:
+        with explained("translating pictures"):
+            from distilmt.pictures import files as pictures
+        is_overlay = Path(target).suffix.lower() in pictures.OVERLAY_SUFFIXES
+        options = TranslateConfig(
+            path=str(self.directory),
+            files=files,
+            output=None if is_overlay else target,
+            overlay=target if is_overlay else None,
+            beam_size=self.beam_size,
+            threads=self._threads,
+        )
+        with _api_words():
+            (picture,) = pictures.translate_pictures(options, translator)
+        return [] if picture.text else [pictures.NO_TEXT]
 
     def close(self) -> None:
         """Free the model; a closed translator cannot translate."""
@@ -137,6 +169,8 @@ class Translator:
 
     @property
     def _model(self) -> ModelTranslator:
+        if isinstance(self._loaded, ImageTranslator):
+            raise UserError(f"{self.directory} reads pictures, not text: use translate_file, or a model of text")
         if self._loaded is None:
             raise UserError(f"the translator of {self.directory} is closed: create another one")
         return self._loaded

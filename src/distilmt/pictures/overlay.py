@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from distilmt.pictures.geometry import quad_of
-from distilmt.pictures.lines import Line
+from distilmt.pictures.page_lines import Line
 from distilmt.pictures.translate import TranslatedPage
 from distilmt.rendering.fonts import faces_of
 from distilmt.rendering.lines import line_of, required_glyphs

@@ -11,7 +11,7 @@ import numpy as np
 
 from distilmt.inference.base import join_translations
 from distilmt.pictures.joining import joined, sentences
-from distilmt.pictures.lines import Line, find_lines, paragraphs_of
+from distilmt.pictures.page_lines import Line, find_lines, paragraphs_of
 from distilmt.utils import progress
 
 

@@ -10,7 +10,7 @@ from helpers.pages_of_text import text_picture, texture, write
 from PIL import Image
 
 from distilmt.pictures.joining import joined, sentences
-from distilmt.pictures.lines import find_lines, paragraphs_of
+from distilmt.pictures.page_lines import find_lines, paragraphs_of
 
 LEFT = ["Two young men are outside near", "many bushes and talk about the", "weather of the last week."]
 RIGHT = ["A little girl climbs into a large", "wooden playhouse while her two", "brothers wait below."]

@@ -69,7 +69,18 @@ def test_nothing_of_a_long_text_is_dropped(translator):
     assert translator.translate([" ".join(sentences)]) == [" ".join(translator.translate(sentences))]
     result = translator.translate(["ban der " * 100, "", "ban."])
     assert len(result[0].split()) > 100 and result[1] == "" and result[2] == translator.translate(["ban."])[0]
-    assert translator.translate(["x" * 1000]), "even one without a space"
+    assert translator.translate(["字" * 1000]), "even one without a space"
+
+
+def test_a_string_that_is_no_word_is_copied(translator):
+    """The model would write nonsense for every piece of it, up to the last position: a minute for 100,000 letters."""
+    key = "aGVsbG8/d29ybGQ+" * 6250
+    assert translator.portions(key) == [key] and translator.translate([key, key.upper()]) == [key, key.upper()]
+    assert translator.portions(f"ban der {key} fith ban.") == ["ban der", key, "fith ban."]
+    start, end = translator.translate(["ban der", "fith ban."])
+    assert translator.translate([f"ban der {key} fith ban."]) == [f"{start} {key} {end}"]
+    for text in ("字" * 300, "ก" * 300, "ད་" * 150):
+        assert len(translator.portions(text)) > 1, "scripts without spaces are split"
 
 
 def test_stream_gives_a_line_for_a_line(translator):

@@ -7,13 +7,26 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import regex
+
 from distilmt.data.cleaning import unspaced_count
 from distilmt.inference import symbols, truecasing
 from distilmt.inference.base import Hypothesis
 from distilmt.inference.symbols import SymbolRun
 from distilmt.inference.tokenization import is_broken
 
+_LONGEST_WORD = 200
+# Scripts with spaces between words, and what all scripts share.
+_ONE_WORD = regex.compile(r"(?V1)[[\p{Latin}\p{Greek}\p{Cyrillic}\p{Common}\p{Inherited}]--\s]+")
 _FRAGMENTED = 1.3  # If capitals need this many times the tokens of lower case, the training text had none.
+
+
+def is_no_prose(text: str) -> bool:
+    """Whether a text is one string without a space that is longer than any word, such as a key in base64.
+
+    A model writes nonsense up to its last position for every piece of it: 100,000 letters would take a minute.
+    """
+    return len(text) > _LONGEST_WORD and _ONE_WORD.fullmatch(text.strip()) is not None
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,8 @@ class PreprocessedSentence:
         if not symbols.has_letters(text):
             self.result = [Hypothesis(text, [], 0.0)] if text.strip("\ufeff\u200b \t\r\n\f\v") else []
             return
-        if not symbols.has_vocabulary_letters(text, traits.has_token):  # the model could only invent a translation
+        # The model could only invent a translation.
+        if is_no_prose(text) or not symbols.has_vocabulary_letters(text, traits.has_token):
             self.result = [Hypothesis(text, [], 0.0)]
             return
         start, end = self._core()

@@ -31,7 +31,7 @@ from distilmt.inference.manifest import (
     wrap_mismatched_files,
 )
 from distilmt.inference.moses_bpe import MosesBpeTokenizer
-from distilmt.inference.text_preprocessing import ModelTraits, PreprocessedSentence
+from distilmt.inference.text_preprocessing import ModelTraits, PreprocessedSentence, is_no_prose
 from distilmt.inference.tokenization import (
     HuggingFaceTokenizer,
     SentencePieceTokenizer,
@@ -150,10 +150,10 @@ class Translator:
     def ranked(self, texts: Sequence[str], options: DecodingOptions = DEFAULT_DECODING) -> list[list[Hypothesis]]:
         """The best translations of each text, postprocessed for readers, best first; none for an empty text.
 
-        In addition to `hypotheses`: a text without letters is returned unchanged; symbols and emoji without a token
-        keep their places; full-width letters are read as letters; sentences in capitals, and in title case if the
-        model copies it, are translated in lower case. A text must fit into the model's positions
-        (`portions`).
+        In addition to `hypotheses`: a text without letters, or longer than any word but without a space
+        (`is_no_prose`), is returned unchanged; symbols and emoji without a token keep their places; full-width letters
+        are read as letters; sentences in capitals, and in title case if the model copies it, are translated in lower
+        case. A text must fit into the model's positions (`portions`).
         """
         inputs = [PreprocessedSentence(text, self._traits) for text in texts]
         pending = [sentence for sentence in inputs if sentence.result is None]
@@ -216,14 +216,14 @@ class Translator:
 
     def portions(self, text: str) -> list[str]:
         """Split a text into sentences, or parts of sentences, only if needed to fit into the model's positions."""
-        if self._fits(text):
+        if is_no_prose(text) or self._fits(text):
             return [text]
         sentence_list = sentences(text)
         if len(sentence_list) > 1:
             return [portion for sentence in sentence_list for portion in self.portions(sentence)]
         spaces = [i for i, c in enumerate(text) if c == " " and 0 < i < len(text) - 1]
         middle = min(spaces, key=lambda i: abs(i - len(text) // 2)) if spaces else len(text) // 2
-        return [portion for part in (text[:middle], text[middle:]) for portion in self.portions(part)]
+        return [portion for part in (text[:middle], text[middle:].lstrip()) for portion in self.portions(part)]
 
     @property
     def compute_type(self) -> str:

@@ -1,6 +1,8 @@
 """The names that programs import."""
 
 import ast
+import doctest
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +61,34 @@ def test_every_public_name_exists_and_is_documented(name):
     assert name in dir(distilmt)
     if name != "__version__":
         assert value.__doc__ and value.__name__ == name
+
+
+@pytest.fixture
+def demo_run(tmp_path, finished_run, monkeypatch):
+    """A finished run under the name that the examples have."""
+    shutil.copytree(finished_run, tmp_path / "runs" / "demo", symlinks=True)
+    monkeypatch.chdir(tmp_path)
+
+
+def run_examples(name):
+    """Run the examples in the documentation of a public name, and check what they print."""
+    tests = doctest.DocTestFinder().find(getattr(distilmt, name), name, globs={"distilmt": distilmt})
+    assert any(test.examples for test in tests)
+    runner = doctest.DocTestRunner(verbose=False)
+    for test in tests:
+        printed = []
+        runner.run(test, out=printed.append)
+        assert not runner.failures, "".join(printed)
+
+
+@pytest.mark.parametrize("name", sorted({*distilmt.__all__} - {"__version__", "compress"}))
+def test_examples_in_docstrings(name, demo_run):
+    run_examples(name)
+
+
+@pytest.mark.slow
+def test_the_example_that_trains(demo_run):
+    run_examples("compress")
 
 
 def test_other_names_are_errors():

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from helpers import commands, pages, servers
 
+from distilmt.utils.pretrained import STUDENT
+
 TUTORIALS = sorted((pages.ROOT / "docs" / "tutorials").glob("*.md"))
 NOT_HERE = {
     "make demo": "downloads a corpus and trains for minutes; tests/recipes/test_demo.py has its parts",
@@ -88,3 +90,13 @@ def test_the_model_of_the_hub_is_saved_as_a_teacher(tmp_path, monkeypatch, train
     exec(compile(block.replace(name, str(trained_model)), page.name, "exec"), {})
     saved = {path.name for path in Path("models/opus-mt-en-it").iterdir()}
     assert {"model.safetensors", "config.json", "source.spm", "target.spm", "vocab.json"} <= saved
+
+
+def test_the_first_lines_of_the_readme(capsys):
+    """The built-in student prints what the comment says; another processor may round to other words at the end."""
+    if not STUDENT.exists():
+        pytest.skip("the built-in student is not there")
+    block = pages.blocks(pages.ROOT / "README.md", "python")[0]
+    exec(compile(block, "README.md", "exec"), {})
+    expected = block.partition("))  # ")[2].split()
+    assert len(expected) > 4 and capsys.readouterr().out.split()[:3] == expected[:3]

@@ -70,6 +70,11 @@ class RunConfig:
         Raises:
             TypeError: `path` is no path, or `changes` no mapping.
             UserError: the file cannot be read, a key is unknown, or a value is invalid.
+
+        Examples:
+            >>> config = distilmt.RunConfig.from_yaml("runs/demo/config.yaml", {"student.training.max_steps": 100})
+            >>> config.student.training.max_steps
+            100
         """
         from distilmt.config.run_loading import load_yaml  # it reads the fields of this class
 

@@ -85,6 +85,15 @@ def evaluate(
     Raises:
         TypeError: an argument is not a list of texts, or `against` no mapping of such lists.
         UserError: no sentences, numbers of sentences that differ, one name twice, or a tokenizer that is not installed.
+
+    Examples:
+        >>> references = ["Una libreria per immagini.", "Un piccolo editor di testo."]
+        >>> other = ["Una libreria per immagini.", "Un editor."]
+        >>> evaluation = distilmt.evaluate(references, references, against={"other": other}, target="it")
+        >>> evaluation.scores.chrf
+        100.0
+        >>> evaluation.comparison("other")["p_value"] > 0.05  # two sentences are too few
+        True
     """
     if not isinstance(against or {}, Mapping):
         raise TypeError("against is no mapping: give the translations of each system by its name, as {'other': [...]}")

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
 
 class LabelStore:
-    """Reads a label store: `len` is its number of sentences, and iteration yields the labels of each."""
+    """Reads a label store: `len` is its number of sentences, and iteration yields the labels of each.
+
+    Examples:
+        >>> store = distilmt.LabelStore("runs/demo/labels")
+        >>> rows = list(store)
+        >>> len(rows) == len(store)
+        True
+        >>> source, translation = rows[0].source, rows[0].hypotheses[0][0]
+    """
 
     def __init__(self, directory: str | Path, unfinished: bool = False) -> None:
         """Open a store.

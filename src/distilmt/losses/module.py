@@ -33,6 +33,17 @@ class DistillationLoss(nn.Module):
     The formulas are those of distilmt's own training (`losses.distillation.reference_loss`). Under `kl` the
     distillation term is the cross-entropy with the teacher's distribution: the divergence plus a constant, with the
     same gradients.
+
+    Examples:
+        Logits have the shape [sentences, positions, vocabulary], labels [sentences, positions].
+
+        >>> import torch
+        >>> loss_function = distilmt.DistillationLoss(alpha=0.5)
+        >>> student, teacher = torch.zeros(1, 2, 3, requires_grad=True), torch.ones(1, 2, 3)
+        >>> loss = loss_function(student, torch.tensor([[0, 2]]), teacher_logits=teacher)
+        >>> loss.backward()
+        >>> round(loss.item(), 4)
+        1.0986
     """
 
     def __init__(

@@ -71,6 +71,14 @@ def distill(
     Raises:
         TypeError: a path is neither a str nor a Path.
         UserError: an argument is missing or invalid, an input cannot be used, or a package is missing.
+
+    Examples:
+        With a teacher, `distilmt.distill(teacher="models/opus-mt-en-it", text="mine.en", pair="en-it", minutes=60)`. A
+        finished or interrupted run is resumed:
+
+        >>> run = distilmt.distill("runs/demo")
+        >>> run.scores["student-int8"].bleu > 0
+        True
     """
     if config is not None:
         if teacher or pair or text or train or (minutes, run_dir, seed) != (60.0, None, 1):
@@ -169,6 +177,11 @@ def compress(
     Raises:
         TypeError: `run` is no run and no path, or `options` no CompressConfig.
         UserError: there is no trained student, a setting is invalid, or a package is missing.
+
+    Examples:
+        >>> small = distilmt.compress("runs/demo", max_drop=0.5)
+        >>> small.bytes < distilmt.Run("runs/demo").systems["student-int8"]["file_bytes"]
+        True
     """
     from distilmt.config.command_loading import check_compress
 

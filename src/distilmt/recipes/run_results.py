@@ -31,7 +31,16 @@ class _BySystem(dict[str, _T]):
 
 
 class Run:
-    """A run directory with a report: `distilmt.distill` returns one, and `Run("runs/demo")` opens an old one."""
+    """A run directory with a report: `distilmt.distill` returns one, and `Run("runs/demo")` opens an old one.
+
+    Examples:
+        >>> run = distilmt.Run("runs/demo")
+        >>> scores, size = run.scores["student-int8"], run.systems["student-int8"]["file_bytes"]
+        >>> scores.bleu < scores.chrf, size > 0
+        (True, True)
+        >>> run.report.name
+        'report.html'
+    """
 
     def __init__(self, directory: str | Path) -> None:
         """Open a run directory; its files are read when they are needed.

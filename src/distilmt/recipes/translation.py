@@ -43,7 +43,16 @@ def _api_words() -> Iterator[None]:
 
 
 class Translator:
-    """Translates with an exported model; as a context manager it frees the model at the end of the block."""
+    """Translates with an exported model; as a context manager it frees the model at the end of the block.
+
+    Examples:
+        A text gives a text, a list gives a list. A text without a letter stays as it is.
+
+        >>> with distilmt.Translator("runs/demo", beam_size=1) as translator:
+        ...     translations = translator.translate(["A small editor for text files.", "42"])
+        >>> translations[1]
+        '42'
+    """
 
     def __init__(
         self,
@@ -57,8 +66,8 @@ class Translator:
         """Load a model.
 
         Args:
-            directory: the directory of a run, an exported model, or `hf:OWNER/NAME[@REVISION]`, a model of the Hugging
-                Face hub (needs the extra `hub`).
+            directory: the directory of a run, an exported model, `demo` (the student that is part of distilmt), or
+                `hf:OWNER/NAME[@REVISION]`, a model of the Hugging Face hub (needs the extra `hub`).
             system: which export of a run; `compressed` is the result of `distilmt compress`.
             beam_size: 1 is greedy; None: the beam the model was compressed for, else 4.
             threads: CPU threads; 0: one per core.

@@ -18,6 +18,7 @@ from helpers.pictures import write_fonts
 from safetensors.numpy import load_file
 
 from distilmt.config import ObjectiveConfig, OnPolicyConfig, RunConfig, StudentConfig, loading
+from distilmt.config.commands import CostConfig, PlanConfig
 from distilmt.data import tokenizer as tokenizers
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.labels.store import LabelStore
@@ -33,6 +34,7 @@ from distilmt.pipeline import runner
 from distilmt.pipeline.picture_checks import check_pictures
 from distilmt.pipeline.steps.pictures import training_pictures
 from distilmt.pipeline.steps.train import student_job
+from distilmt.recipes import cost, plan
 from distilmt.training.batching import collate, epoch_batches
 from distilmt.training.train_step import Stepper
 from distilmt.training.trainer import TrainingJob, train
@@ -225,6 +227,15 @@ def test_the_encoder_learns_to_read(config, tokenizer, job) -> None:
         stepper.update(number, batch, targets)
         losses.append(reading_loss(stepper, batch))
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("command", ["plan", "cost"])
+def test_commands_that_count_text_refuse_pictures(config, command) -> None:
+    with pytest.raises(UserError, match=f"^distilmt {command} is for students that read text"):
+        if command == "plan":
+            plan.run(PlanConfig(), config)
+        else:
+            cost.run(CostConfig(), config, None)
 
 
 def test_missing_fonts_are_one_line(config) -> None:

@@ -38,3 +38,16 @@ def check_pictures(config: RunConfig) -> None:
     if world_size() > 1:
         raise UserError("student.input is image, which one process trains: start distilmt without torchrun")
     Renderer.for_training(student.rendering, config.seed)
+
+
+def refuse_pictures(config: RunConfig, command: str) -> None:
+    """Check that a student reads text, for a command that counts or measures work on text.
+
+    Raises:
+        UserError: it reads pictures.
+    """
+    if config.student.input == "image":
+        raise UserError(
+            f"distilmt {command} is for students that read text, but student.input is image: set it to text, or use "
+            "distilmt run"
+        )

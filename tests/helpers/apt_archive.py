@@ -1,6 +1,7 @@
 """A folder that apt takes for an archive of Debian packages."""
 
 import hashlib
+import subprocess
 from pathlib import Path
 
 ENGLISH = """\
@@ -57,3 +58,17 @@ class Repository:
         ]
         head = ["Suite: suite", "Codename: suite", "Architectures: all", "Components: main"]
         (main.parent / "Release").write_text("\n".join([*head, "SHA256:", *sums]) + "\n")
+
+    def publish(self, name: str, files: dict[str, bytes]) -> None:
+        """Build the only package of the archive from its files, by their whole names."""
+        tree, deb = self.root / "build" / name, self.root / f"pool/{name}.deb"
+        control = f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: {name}\n"
+        for place, content in {**files, "DEBIAN/control": control.encode()}.items():
+            (tree / place).parent.mkdir(parents=True, exist_ok=True)
+            (tree / place).write_bytes(content)
+        deb.parent.mkdir(exist_ok=True)
+        command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", str(tree), str(deb)]
+        subprocess.run(command, check=True, capture_output=True)
+        data = deb.read_bytes()
+        place = f"Filename: pool/{name}.deb\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"
+        self.write("binary-all/Packages", control + place)

@@ -29,6 +29,7 @@ from distilmt.config import (
 )
 from distilmt.config.commands import DemoConfig
 from distilmt.pipeline import preflight, runner
+from distilmt.recipes.demo_images import LABEL_SHARE, with_pictures
 from distilmt.recipes.demo_recipe import dataset, has_tokenizer, minutes, recipe_for, scale_for, teacher_path
 from distilmt.recipes.student_plan import lengths_after_labels
 from distilmt.recipes.time_budget import (
@@ -78,6 +79,8 @@ def run(config: DemoConfig) -> Path:
 
 def default_directory(config: DemoConfig) -> str:
     """The run directory if none is named."""
+    if config.task == "images":
+        return "runs/demo-images"
     return "runs/demo" if config.pair == "en-it" and not config.train else f"runs/demo-{config.pair}"
 
 
@@ -97,7 +100,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     tokenizer_directory = teacher if has_tokenizer(teacher) else None
     has_top_k = teacher is None or tokenizer_directory is not None
     recipe = recipe_for(teacher)
-    return RunConfig(
+    run_config = RunConfig(
         run_dir=str(root),
         seed=config.seed,
         report_language=config.report_language,
@@ -116,6 +119,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
             student_beam_size=recipe.student_beam_size, benchmark_sentences=40 if minutes(config) < 10 else 100
         ),
     )
+    return with_pictures(run_config, minutes(config)) if config.task == "images" else run_config
 
 
 def _reserve(config: DemoConfig) -> float:
@@ -201,7 +205,8 @@ def _label_count(config: DemoConfig, run_config: RunConfig, root: Path) -> int:
     elapsed = elapsed_seconds(run_config.paths, "corpus", "tokenizer", "teacher") + time.monotonic() - begin
     left = max(15.0, minutes(config) * 60 - _reserve(config) - elapsed)
     sentences = result_of(CorpusResult, read_step(root / "corpus")).train
-    return min(max(500, int(_LABEL_SHARE * left / pace)), sentences)
+    share = LABEL_SHARE if config.task == "images" else _LABEL_SHARE
+    return min(max(500, int(share * left / pace)), sentences)
 
 
 def _label_pace(config: RunConfig, root: Path) -> float:

@@ -15,7 +15,7 @@ TRAIN = "train"
 """The value of `--teacher` that trains a teacher."""
 _BEAM_SIZE = 2
 """Beam of the labels: half of a run's default, for about half of the decoding time."""
-_MINUTES, _MINUTES_WITH_TRAINING = 6.5, 20.0
+_MINUTES, _MINUTES_OF_IMAGES, _MINUTES_WITH_TRAINING = 6.5, 15.0, 20.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ def minutes(config: DemoConfig) -> float:
     """The time limit of the whole run; a teacher that must be trained takes longer."""
     if config.minutes is not None:
         return config.minutes
-    return _MINUTES if teacher_path(config) == str(pretrained.TEACHER) else _MINUTES_WITH_TRAINING
+    if teacher_path(config) != str(pretrained.TEACHER):
+        return _MINUTES_WITH_TRAINING
+    return _MINUTES_OF_IMAGES if config.task == "images" else _MINUTES
 
 
 def teacher_path(config: DemoConfig) -> str | None:

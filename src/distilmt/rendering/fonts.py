@@ -113,6 +113,11 @@ def _is_font(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
+def installed_packages(packages: Sequence[str]) -> list[str]:
+    """Those of some Debian packages that are installed."""
+    return [name for name in packages if _package_files((name,))]
+
+
 @functools.cache
 def _package_files(packages: tuple[str, ...]) -> list[Path]:
     """Files of those Debian packages that are installed; none on other systems."""

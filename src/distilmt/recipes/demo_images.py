@@ -28,6 +28,7 @@ HELD_OUT_FONTS = ("fonts-cantarell", "fonts-ebgaramond", "fonts-roboto-unhinted"
 """Small packages; missing ones are downloaded, 11 MB in all."""
 LABEL_SHARE = 0.1
 """Share of the time for labels: pictures are learned in many updates, from fewer sentences."""
+_CTC_WEIGHT = 0.3
 _MAX_CHARS = 60
 """A student learns to read short lines first, and in minutes hardly more."""
 _FONT_FILE = re.compile(r"usr/share/fonts/.*\.(ttf|otf)")
@@ -57,6 +58,7 @@ def with_pictures(config: RunConfig, minutes: float, cache: Path | None = None) 
         input="image",
         initialization="random",
         rendering=rendering,
+        objective=replace(config.student.objective, ctc_weight=_CTC_WEIGHT),
         model=ModelConfig(None, 256, 1024, 4, layers, 1 if minutes < 45 else 2, max_positions=256),
     )
     corpus = replace(config.corpus, cleaning=replace(config.corpus.cleaning, max_chars=_MAX_CHARS))

@@ -50,7 +50,8 @@ def test_files_go_where_they_are_sent(capsys, exported_model, tmp_path):
         (["--text", "a", "--encoding", "cp1252"], "leave it out with --text"),
         (["a.md", "--json_keys", "title"], "--json_keys is for .json files"),
         (["a.docx", "--json"], "add --output FILE.docx"),
-        (["a.pdf"], "use .txt"),
+        (["a.pdf"], "a.pdf is a picture"),
+        (["a.en"], "a.en: cannot translate .en: use .txt"),
         (["a.md", "--text", "x"], "leave out --text"),
         (["a.md", "--confidence"], "for lines"),
         (["--output", "x"], "for files"),
@@ -63,7 +64,7 @@ def test_files_go_where_they_are_sent(capsys, exported_model, tmp_path):
 def test_what_cannot_be_done_is_reported_in_a_line(capsys, monkeypatch, exported_model, tmp_path, arguments, expected):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "d").mkdir()
-    for name in ("a.md", "b.md", "a.pdf", "d/a.md"):
+    for name in ("a.md", "b.md", "a.pdf", "a.en", "d/a.md"):
         (tmp_path / name).write_text("ban", encoding="utf-8")
     (tmp_path / "latin.md").write_bytes(b"caf\xe9")
     (tmp_path / "a.docx").write_bytes(b"PK")

@@ -1,16 +1,26 @@
 """A student of somebody's own teacher on their own text."""
 
 import json
+import shutil
 from dataclasses import asdict
 
 import pytest
 from helpers import toy
+from safetensors.torch import load_file
 
 import distilmt
-from distilmt.config import RunConfig
+from distilmt.config import RunConfig, TeacherConfig
 from distilmt.config.distill import DistillConfig
+from distilmt.data import tokenizer as tokenizers
+from distilmt.export.foreign import export_foreign
+from distilmt.export.formats import export_for_translation
+from distilmt.inference.translator import Translator as ModelTranslator
+from distilmt.models import int8_weights
+from distilmt.models.checkpoint import load_model
+from distilmt.models.presets import parameter_count
 from distilmt.recipes import distill
 from distilmt.recipes.time_budget import cached_plan, student_lengths, training_lengths
+from distilmt.teachers import existing
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
 
@@ -47,7 +57,7 @@ def test_pairs_have_a_baseline():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"pair": ""}, "pair is '': write the language pair like en-it"),
+        ({"pair": ""}, "no language pair is named: write it like en-it"),
         ({"pair": "en"}, "pair is 'en'"),
         ({"pair": "en-en"}, "two different languages"),
         ({"teacher": ""}, "no teacher is named"),
@@ -103,11 +113,41 @@ def text(tmp_path_factory):
     return path
 
 
+@pytest.fixture
+def teacher(trained_model, tmp_path):
+    """A teacher whose weights are stored in 8 bits alone, as the built-in one."""
+    directory = shutil.copytree(trained_model, tmp_path / "teacher")
+    int8_weights.save_int8(load_file(directory / "model.safetensors"), directory)
+    (directory / "model.safetensors").unlink()
+    return directory
+
+
+def test_text_without_sentences_is_reported_before_the_teacher_is_loaded(tmp_path):
+    (tmp_path / "empty.en").write_text("\n\n")
+    config = changed(text=[str(tmp_path / "empty.en")], run_dir=str(tmp_path / "run"))
+    with pytest.raises(UserError, match="the text has no sentences"):
+        distill.run(config)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_teacher_in_8_bits_translates_as_its_weights_do(teacher, trained_model, tmp_path):
+    """A student's own vocabulary needs its translations alone; transformers cannot read its file."""
+    facts = existing.write_pointer(TeacherConfig(str(teacher)), ("en", "it"), tmp_path)
+    export_foreign(facts, tmp_path / "export", "float32", "en", "it")
+    weights = load_model(trained_model)
+    weights.load_state_dict(load_model(teacher).state_dict())
+    export_for_translation(weights, tokenizers.load(trained_model), tmp_path / "expected", "float32")
+    sources = toy.pairs(20, seed=5)[0]
+    assert facts["parameters"] == parameter_count(weights.requires_grad_(True))
+    translations = ModelTranslator(tmp_path / "export").translate(sources)
+    assert translations == ModelTranslator(tmp_path / "expected").translate(sources) and any(translations)
+
+
 @pytest.mark.slow  # tests/test_examples.py has a quick one
-def test_three_arguments(trained_model, text, tmp_path):
+def test_three_arguments(teacher, text, tmp_path):
     """The dial alone: a run with a report, whose configuration can be continued."""
     directory = tmp_path / "run"
-    run = distilmt.distill(teacher=str(trained_model), text=text, pair="en-it", minutes=0.1, run_dir=directory)
+    run = distilmt.distill(teacher=str(teacher), text=text, pair="en-it", minutes=0.1, run_dir=directory)
     assert set(run.scores) == {"teacher", "teacher-int8", "student", "student-int8"}
     plan = json.loads((directory / "plan.json").read_text())
     assert plan["teacher"]["plan"]["labels"] >= 500
@@ -118,7 +158,7 @@ def test_three_arguments(trained_model, text, tmp_path):
     assert run.translator().translate(toy.pairs(1, seed=2)[0][0])
 
     records = {path: path.read_bytes() for path in directory.glob("*/step.json")}
-    again = distilmt.distill(teacher=str(trained_model), text=str(text), pair="en-it", minutes=0.1, run_dir=directory)
+    again = distilmt.distill(teacher=str(teacher), text=str(text), pair="en-it", minutes=0.1, run_dir=directory)
     assert again.scores == run.scores
     assert {path: path.read_bytes() for path in directory.glob("*/step.json")} == records
 

@@ -76,7 +76,10 @@ def output_paths(config: TranslateConfig) -> dict[Path, Path | None]:
         if not file.is_file():
             raise UserError(_why_unreadable(file))
         if file.suffix.lower() not in SUFFIXES:
-            raise UserError(f"{file}: cannot translate {file.suffix or 'it'}: use {' '.join(SUFFIXES)}")
+            raise UserError(
+                f"{file}: cannot translate {file.suffix or 'it'}: use {' '.join(SUFFIXES)}, or for lines of text "
+                f"standard input (< {file})"
+            )
     if config.output is None:
         if len(files) > 1:
             raise UserError(f"{len(files)} files need an output directory: add --output DIR")

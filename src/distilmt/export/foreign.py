@@ -14,6 +14,8 @@ from typing import Any
 import ctranslate2
 from transformers import AutoConfig, AutoTokenizer
 
+from distilmt.data.tokenizer import load as load_tokenizer
+from distilmt.export.formats import export_for_translation
 from distilmt.export.huggingface_teacher import (
     UnsupportedConversion,
     export_huggingface_teacher,
@@ -25,6 +27,8 @@ from distilmt.export.sentencepiece_files import sentencepiece_files, subword_nmt
 from distilmt.inference.manifest import MANIFEST, ExportManifest, has_manifest, load_manifest, write_manifest
 from distilmt.inference.moses_bpe import CODES, MosesBpeTokenizer
 from distilmt.inference.teacher_reference import TeacherReference
+from distilmt.models import int8_weights
+from distilmt.models.checkpoint import load_model
 from distilmt.utils.checksums import wrap_read_errors
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory, read_json
@@ -53,6 +57,10 @@ def export_foreign(facts: TeacherReference, directory: Path, compute_type: str, 
     if kind == "ctranslate2":
         return copy_ctranslate2(facts, directory, compute_type, source, target)
     outside: TeacherReference = {**facts, "source": source, "target": target}
+    if kind == "huggingface" and int8_weights.is_only_form(Path(facts["path"])):
+        # transformers cannot read these weights; only distilmt's own architectures are stored in them.
+        model, tokenizer = load_model(facts["path"]), load_tokenizer(Path(facts["path"]))
+        return export_for_translation(model, tokenizer, directory, compute_type)
     if kind == "huggingface":
         try:
             return export_huggingface_teacher(facts["path"], directory, compute_type, source, target, prefix)

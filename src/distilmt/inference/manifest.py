@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,7 +159,10 @@ def exported_model(path: Path, system: str = DEFAULT_SYSTEM) -> Path:
             f"{path} is a file: name a run directory (runs/demo) or an exported model, which is a directory"
         )
     if not path.is_dir():
-        raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
+        hub = (
+            f", or hf:{path} for a model of the Hugging Face hub" if re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) else ""
+        )
+        raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model{hub}")
     directory = path / "compressed" / "model" if system == "compressed" else path / "exports" / system
     if is_model(directory) or has_manifest(directory):
         return directory

@@ -58,6 +58,11 @@ def save_int8(weights: dict[str, Tensor], directory: Path) -> None:
         save_file(quantized(weights), path, metadata={"format": "pt"})
 
 
+def is_only_form(directory: Path) -> bool:
+    """Whether a model directory has its weights in 8 bits alone."""
+    return (directory / FILE).exists() and not (directory / "model.safetensors").exists()
+
+
 def load_int8(directory: Path) -> dict[str, Tensor] | None:
     """The weights of a model directory in float32; None if it has no 8-bit checkpoint."""
     path = directory / FILE

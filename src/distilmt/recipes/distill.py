@@ -66,10 +66,11 @@ def run(config: DistillConfig) -> Path:
     """
     first = first_config(config)
     _check_files(config)
+    sentences = _measured_sentences(first)  # a text that cannot be read is reported before the teacher is loaded
     root = Path(first.run_dir)
     preflight.check(first, exporting=True)
     with runner.open_run(first, whole=False):
-        sizes = cached_plan(root, "teacher", config, lambda: asdict(_teacher_sizes(config, first)))
+        sizes = cached_plan(root, "teacher", config, lambda: asdict(_teacher_sizes(config, first, sentences)))
         second = with_sizes(first, TeacherSizes(**sizes))
         for step in STEPS:
             if step != "references" or not second.corpus.bilingual:
@@ -94,6 +95,8 @@ def first_config(config: DistillConfig) -> RunConfig:
         UserError: teacher, pair or text is missing.
     """
     source, _, target = config.pair.partition("-")
+    if not config.pair:
+        raise UserError("no language pair is named: write it like en-it, the source first")
     if not source or not target:
         raise UserError(f"pair is {config.pair!r}: write the language pair like en-it, the source first")
     if not config.teacher:
@@ -171,15 +174,27 @@ def with_sizes(config: RunConfig, sizes: TeacherSizes) -> RunConfig:
     )
 
 
-def _teacher_sizes(config: DistillConfig, first: RunConfig) -> TeacherSizes:
-    pace = _teacher_pace(first)
+def _measured_sentences(config: RunConfig) -> list[str]:
+    """The first sentences of the text.
+
+    Raises:
+        UserError: there are none, or a file cannot be read.
+    """
+    sentences = list(islice(_source_sentences(config), _MEASURED_SENTENCES))
+    if not sentences:
+        raise UserError("the text has no sentences: name files with one sentence per line")
+    return sentences
+
+
+def _teacher_sizes(config: DistillConfig, first: RunConfig, sentences: list[str]) -> TeacherSizes:
+    pace = _teacher_pace(first, sentences)
     sizes = sizes_for(config.minutes, pace, first)
     logger.info(f"teacher: {1 / pace:.1f} sentences/s on this machine; it labels at most {sizes.labels:,}")
     return sizes
 
 
-def _teacher_pace(config: RunConfig) -> float:
-    """Seconds per sentence of the teacher, on the first sentences of the text.
+def _teacher_pace(config: RunConfig, sentences: list[str]) -> float:
+    """Seconds per sentence of the teacher, on some sentences of the text.
 
     Raises:
         UserError: the teacher cannot be loaded or used.
@@ -188,9 +203,6 @@ def _teacher_pace(config: RunConfig) -> float:
     from distilmt.pipeline.steps.references import translation_task
     from distilmt.teachers import existing
 
-    sentences = list(islice(_source_sentences(config), _MEASURED_SENTENCES))
-    if not sentences:
-        raise UserError("the text has no sentences: name files with one sentence per line")
     with tempfile.TemporaryDirectory(dir=config.run_dir) as directory:
         existing.write_pointer(config.teacher, (config.corpus.source, config.corpus.target), Path(directory))
         ensemble = TeacherEnsemble(translation_task(config, Path(directory)), Path(directory) / "model")

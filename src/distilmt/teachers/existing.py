@@ -20,6 +20,7 @@ from distilmt.data.tokenizer import Tokenizer
 from distilmt.data.tokenizer import load as load_tokenizer
 from distilmt.inference.sandbox import check_model_files
 from distilmt.inference.teacher_reference import TeacherReference, read_reference
+from distilmt.models import int8_weights
 from distilmt.models.architectures import ARCHITECTURES, architecture, architecture_of
 from distilmt.models.checkpoint import load_model, save_model
 from distilmt.models.presets import parameter_count
@@ -117,7 +118,7 @@ def describe_teacher(config: TeacherConfig) -> TeacherReference:
         facts["prefix"] = config.source_prefix
     if is_ctranslate2(path):
         return {"kind": "ctranslate2", "family": "ctranslate2", **facts, **_stated_license(path)}
-    size = _size(_load(path))
+    size = _size(load_model(path) if int8_weights.is_only_form(Path(path)) else _load(path))
     return {"kind": "huggingface", "family": family(path), "parameters": size, **facts, **_stated_license(path)}
 
 

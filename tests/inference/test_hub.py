@@ -11,7 +11,7 @@ from helpers.hub import add_to_cache, files_of, hub_server
 
 from distilmt import Translator
 from distilmt.inference.hub import hub_name, model_directory
-from distilmt.serving.catalog import models_by_pair
+from distilmt.serving.catalog import served_models
 from distilmt.utils.errors import UserError
 
 NAME = "team/en-it-tiny"
@@ -59,13 +59,13 @@ def test_the_commands_take_the_name(cache, exported_model, expected):
     add_to_cache(cache, NAME, files_of(exported_model) | {"card.json": card.encode()})
     process = commands.fresh_distilmt("translate", f"hf:{NAME}", "--text", TEXT, "--threads", "1")
     assert process.stdout.decode().rstrip("\n") == expected, process.stderr
-    (pair,) = models_by_pair([f"hf:{NAME}"], "student-int8").values()
+    (pair,) = served_models([f"hf:{NAME}"], "student-int8").text.values()
     assert pair.main.name == NAME and (pair.main.source, pair.main.target) == ("en", "it")
-    ((languages, _),) = models_by_pair([f"en-de=hf:{NAME}"], "student-int8").items()
+    ((languages, _),) = served_models([f"en-de=hf:{NAME}"], "student-int8").text.items()
     assert languages == ("en", "de")
     add_to_cache(cache, NAME, files_of(exported_model))
     with pytest.raises(UserError, match=f"the languages of hf:{NAME} are unknown: write it like en-it=hf:{NAME}$"):
-        models_by_pair([f"hf:{NAME}"], "student-int8")
+        served_models([f"hf:{NAME}"], "student-int8")
 
 
 def test_wrong_names_are_one_line(cache, tmp_path):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from distilmt.export.card import Form, ModelCard, renew_files, write_card
 from distilmt.inference.translator import Translator
-from distilmt.serving.catalog import models_by_pair
+from distilmt.serving.catalog import served_models
 from distilmt.utils.checksums import check_checksums, check_step, checksums, read_json_object
 from distilmt.utils.errors import UserError
 
@@ -72,7 +72,7 @@ def test_a_damaged_file_is_reported_or_does_no_harm(model, damaged, name, change
     place = damaged(name, change)
     for read in (
         lambda: Translator(place, threads=1).translate([SENTENCE]) == expected,
-        lambda: models_by_pair([f"en-it={place}"], "student-int8"),
+        lambda: served_models([f"en-it={place}"], "student-int8"),
     ):
         try:
             assert read()

@@ -51,7 +51,7 @@ def make_app(service: Service, keys: ApiKeys, rates: RateLimiter) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.api = api
-    operations = spec.operations(service.targets, service.config)
+    operations = spec.operations(service.text.targets, service.config)
     for path, method, endpoint in _routes(api):
         kind = Response if path in _NO_JSON else JSONResponse
         app.add_api_route(path, endpoint, methods=[method], response_class=kind, openapi_extra=operations.get(path))

@@ -1,23 +1,28 @@
-"""Dynamic batching: sentences that arrive while a batch is translated, from all requests, form the next batch."""
+"""Dynamic batching: sentences that arrive while a batch is translated, from all requests, form the next batch.
+
+A sentence is a text, or a picture of one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from distilmt.inference.base import Hypothesis
 from distilmt.serving.errors import ApiError
 
-TranslateBatch = Callable[[list[str], int], list[list[Hypothesis]]]
 T = TypeVar("T")
+Sentence = TypeVar("Sentence", bound=Sized)
+"""A text, or a picture [columns, height]."""
+TranslateBatch: TypeAlias = Callable[[list[Sentence], int], list[list[Hypothesis]]]
 _SENTENCES_PER_REQUEST = 32  # sentences of one request per turn, so that a large request does not block a small one
 _CHARACTERS_PER_TOKEN = 3
-"""An estimate, for batches only: exact counts would need the tokenizer on the event loop, which must not block."""
+"""Characters or columns; an estimate, for batches only: exact counts would need the tokenizer on the event loop, which must not block."""
 _TOKENS_PER_SENTENCE = 8
 """Lower bound of what a waiting sentence adds to a batch, so that enough of them start it without waiting longer: real
 sentences are longer, and a batch that is already full gains nothing from the window."""
@@ -46,22 +51,27 @@ _Results: TypeAlias = list[list[Hypothesis]]
 """The hypotheses of every sentence."""
 
 
-class _BatchRequest:
+class _BatchRequest(Generic[Sentence]):
     """Sentences of one request."""
 
     __slots__ = ("count", "deadline", "future", "hypotheses", "left", "taken", "texts")
 
-    def __init__(self, texts: Sequence[str], count: int, deadline: float, future: asyncio.Future[_Results]) -> None:
+    def __init__(
+        self, texts: Sequence[Sentence], count: int, deadline: float, future: asyncio.Future[_Results]
+    ) -> None:
         self.texts, self.count, self.deadline, self.future = texts, count, deadline, future
         self.hypotheses: _Results = [[] for _ in texts]
         self.taken, self.left = 0, len(texts)
 
 
-class Batcher:
+class Batcher(Generic[Sentence]):
     """One model's queue. All methods are called on the event loop; only `translate` runs on threads."""
 
     def __init__(
-        self, translate: TranslateBatch, limits: BatchLimits, on_batch: Callable[[int, float], None] | None = None
+        self,
+        translate: TranslateBatch[Sentence],
+        limits: BatchLimits,
+        on_batch: Callable[[int, float], None] | None = None,
     ) -> None:
         """Start with an empty queue.
 
@@ -72,18 +82,18 @@ class Batcher:
         """
         self._translate, self._limits, self._on_batch = translate, limits, on_batch
         self._threads = ThreadPoolExecutor(limits.concurrency, "batch")
-        self._jobs: deque[_BatchRequest] = deque()
+        self._jobs: deque[_BatchRequest[Sentence]] = deque()
         self.waiting = 0
         self.running = 0
         self._has_several_requests = False  # whether the last batch had sentences of more than one request
         self._timer: asyncio.TimerHandle | None = None
         self._rate = _FIRST_RATE  # sentences per second, a moving average
 
-    def submit(self, texts: Sequence[str], count: int, deadline: float) -> asyncio.Future[_Results]:
+    def submit(self, texts: Sequence[Sentence], count: int, deadline: float) -> asyncio.Future[_Results]:
         """Translations of each text, best first.
 
         Args:
-            texts: a sentence each, not empty.
+            texts: a sentence each, not empty; or pictures.
             count: hypotheses per sentence.
             deadline: `time.monotonic()` after which the request is dropped.
 
@@ -134,9 +144,9 @@ class Batcher:
         work.add_done_callback(lambda done: self._finish(batch, done, time.monotonic() - begun))
         self._schedule()
 
-    def _next_batch(self) -> list[tuple[_BatchRequest, int]]:
+    def _next_batch(self) -> list[tuple[_BatchRequest[Sentence], int]]:
         """Sentences of the next batch: some of every request in turn, up to the limit of tokens."""
-        batch: list[tuple[_BatchRequest, int]] = []
+        batch: list[tuple[_BatchRequest[Sentence], int]] = []
         tokens, jobs, now = 0, 0, time.monotonic()
         while self._jobs and tokens < self._limits.tokens:
             job = self._jobs.popleft()
@@ -154,7 +164,7 @@ class Batcher:
         self._has_several_requests = jobs > 1
         return batch
 
-    def _is_expired(self, job: _BatchRequest, now: float) -> bool:
+    def _is_expired(self, job: _BatchRequest[Sentence], now: float) -> bool:
         """Whether a job was canceled or is past its deadline; its waiting sentences are then removed."""
         if job.future.done() or now > job.deadline:
             self.waiting -= len(job.texts) - job.taken
@@ -163,7 +173,7 @@ class Batcher:
             return True
         return False
 
-    def _run(self, batch: list[tuple[_BatchRequest, int]]) -> list[list[Hypothesis]]:
+    def _run(self, batch: list[tuple[_BatchRequest[Sentence], int]]) -> list[list[Hypothesis]]:
         """Translate a batch, in its order. Runs on a thread."""
         results: list[list[Hypothesis]] = [[]] * len(batch)
         for count in sorted({job.count for job, _ in batch}):
@@ -175,7 +185,7 @@ class Batcher:
 
     def _finish(
         self,
-        batch: list[tuple[_BatchRequest, int]],
+        batch: list[tuple[_BatchRequest[Sentence], int]],
         batch_future: asyncio.Future[_Results],
         seconds: float,
     ) -> None:

@@ -1,14 +1,22 @@
-"""Catalog of the served models by language pair: single exported models, or those of a run."""
+"""Catalog of the served models by what they read and by language pair: single exported models, or those of a run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import yaml
 
 from distilmt.inference.hub import hub_name, model_directory
-from distilmt.inference.manifest import DEFAULT_SYSTEM, export_hint, has_manifest, is_model, read_manifest
+from distilmt.inference.manifest import (
+    DEFAULT_SYSTEM,
+    export_hint,
+    has_manifest,
+    is_model,
+    read_manifest,
+    reads_pictures,
+)
 from distilmt.serving.language_codes import normalize_code
 from distilmt.utils import checksums
 from distilmt.utils.errors import UserError
@@ -38,6 +46,8 @@ class ModelInfo:
     parameters: int | None = None
     report: Path | None = None
     """The report of its run."""
+    input: str = "text"
+    """What it reads: `text` or `image`."""
 
     @property
     def memory(self) -> int:
@@ -58,8 +68,26 @@ class PairModels:
     """All of them, `main` first."""
 
 
-def models_by_pair(arguments: list[str], system: str) -> dict[tuple[str, str], PairModels]:
-    """The models of the command line's arguments, by language pair; the first of a pair is its main model.
+ModelsByPair: TypeAlias = dict[tuple[str, str], PairModels]
+
+
+@dataclass
+class ServedModels:
+    """All models of a server, by source and target language."""
+
+    text: ModelsByPair = field(default_factory=dict)
+    """Models that read text."""
+    pictures: ModelsByPair = field(default_factory=dict)
+    """Models that read pictures."""
+
+    @property
+    def all_pairs(self) -> list[PairModels]:
+        """The models of every pair, those of text first."""
+        return [*self.text.values(), *self.pictures.values()]
+
+
+def served_models(arguments: list[str], system: str) -> ServedModels:
+    """The models of the command line's arguments; the first of a pair is its main model.
 
     Args:
         arguments: exported models, run directories, models of the hub (`hf:OWNER/NAME`), or `en-it=MODEL`.
@@ -68,7 +96,7 @@ def models_by_pair(arguments: list[str], system: str) -> dict[tuple[str, str], P
     Raises:
         UserError: an argument is neither a model nor a run with exports, or its languages are unknown.
     """
-    by_languages: dict[tuple[str, str], PairModels] = {}
+    served = ServedModels()
     paths: set[Path] = set()
     models = [(argument, model) for argument in arguments for model in _models_of_argument(argument, system)]
     if system != DEFAULT_SYSTEM and not any(model.name.split("/")[-1] == system for _, model in models):
@@ -79,11 +107,12 @@ def models_by_pair(arguments: list[str], system: str) -> dict[tuple[str, str], P
             raise UserError(f"{argument} is named twice: name it once")
         paths.add(model.path.resolve())
         model = replace(model, name=name)
-        pair = by_languages.setdefault((model.source, model.target), PairModels(model))
+        by_pair = served.pictures if model.input == "image" else served.text
+        pair = by_pair.setdefault((model.source, model.target), PairModels(model))
         pair.models.append(model)
         if model.role == "teacher" and pair.main is not model:
             pair.teacher = _smaller(pair.teacher, model)
-    return by_languages
+    return served
 
 
 def _unique_names(models: list[ModelInfo]) -> list[str]:
@@ -132,7 +161,10 @@ def _models_of_argument(argument: str, system: str) -> list[ModelInfo]:
 
 
 def _models_of_run(run: Path, system: str) -> list[ModelInfo]:
-    """Exports of a run; the main one comes first."""
+    """Exports of a run; the main one comes first.
+
+    Exports that read something else, such as the teacher of a student that reads pictures, are left out.
+    """
     paths = RunPaths(run)
     directories = sorted(directory for directory in paths.exports.glob("*") if is_model(directory))
     if is_model(paths.compressed_model):
@@ -151,6 +183,7 @@ def _models_of_run(run: Path, system: str) -> list[ModelInfo]:
             directory, f"{run.resolve().name}/{_export_name(directory)}", languages, report if report.exists() else None
         )
         for directory in (first, *by_name.values())
+        if reads_pictures(directory) == reads_pictures(first)
     ]
 
 
@@ -171,7 +204,9 @@ def _model_info(
 ) -> ModelInfo:
     """A model that can be served; `shown` is its name in messages, by default its path."""
     checksums.check_checksums(path)
-    read_manifest(path)
+    reads = read_manifest(path).get("input", "text")
+    if reads not in ("text", "image"):
+        raise UserError(f"{path} reads {reads}, and this version serves models of text and of pictures: update distilmt")
     card = checksums.read_json_object(path / checksums.CARD) if (path / checksums.CARD).exists() else {}
     if not languages and card.get("source") and card.get("target"):
         languages = (normalize_code(card["source"]), normalize_code(card["target"]))
@@ -182,4 +217,4 @@ def _model_info(
         scores = {str(k): float(v) for k, v in card.get("scores", {}).items()}
     role = card.get("role") or name.split("/")[-1].split("-")[0]
     source, target = languages
-    return ModelInfo(name, path, source, target, role, size, scores, card.get("parameters"), report)
+    return ModelInfo(name, path, source, target, role, size, scores, card.get("parameters"), report, reads)

@@ -20,7 +20,12 @@ from distilmt.serving.document_process import DocumentJob, document_of, texts_of
 from distilmt.serving.documents import Documents
 from distilmt.serving.errors import ApiError
 from distilmt.serving.limits import ApiKeys, RateLimiter
-from distilmt.serving.responses import ComparedTranslation, described_model, translate_response
+from distilmt.serving.responses import (
+    ComparedTranslation,
+    described_languages,
+    described_model,
+    translate_response,
+)
 from distilmt.serving.service import Route, Service, TextTranslation
 from distilmt.utils.texts import replace_surrogates
 
@@ -94,15 +99,11 @@ class Api:
         texts = schemas.texts(values, self.config)
         self._consume_rate(request, values, len(texts))
         candidates = await asyncio.to_thread(self.service.identify, " ".join(texts))
-        return JSONResponse(candidates or [unidentified(self.service.languages)])
+        return JSONResponse(candidates or [unidentified(self.service.text.languages)])
 
     async def languages(self) -> Response:
         """List the languages."""
-        targets = self.service.targets
-        every = sorted({*targets, *(target for target_codes in targets.values() for target in target_codes)})
-        return JSONResponse(
-            [{"code": code, "name": language_codes.name(code), "targets": targets.get(code, [])} for code in every]
-        )
+        return JSONResponse(described_languages(self.service.text, self.service.pictures))
 
     async def translate_file(self, request: Request) -> Response:
         """Translate a document."""
@@ -121,7 +122,7 @@ class Api:
         text = await self.documents.sample(job, begun) if source == "auto" else ""
         route = await asyncio.to_thread(self.service.route, text, source, target)
         translated = document_of(await self.documents.run(job, DocumentModel(self.service, route.pair), begun))
-        token = self.documents.keep(documents.safe_name(name, self.service.language(target)), translated)
+        token = self.documents.keep(documents.safe_name(name, self.service.text.language(target)), translated)
         return JSONResponse({"translatedFileUrl": self._base_url(request) + f"/download_file/{quote(token)}"})
 
     def _base_url(self, request: Request) -> str:
@@ -142,7 +143,7 @@ class Api:
 
     async def settings(self) -> Response:
         """Settings for the web page."""
-        pair = next(iter(self.service.pairs.values())).main
+        pair = self.service.all_pairs[0].main
         return JSONResponse(
             {
                 "charLimit": self.config.char_limit,
@@ -171,7 +172,7 @@ class Api:
         return JSONResponse(
             [
                 described_model(model, pair, cascade, is_loaded(model))
-                for pair in self.service.pairs.values()
+                for pair in self.service.all_pairs
                 for model in pair.models
             ]
         )

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sized
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar, cast
+
+import numpy as np
 
 from distilmt.inference.base import DecodingOptions, Hypothesis
+from distilmt.inference.image_translator import ImageTranslator
 from distilmt.inference.translator import Translator
 from distilmt.serving.batcher import Batcher, BatchLimits, TranslateBatch
 from distilmt.serving.catalog import ModelInfo
@@ -24,13 +28,17 @@ _POLL_SECONDS = 0.05
 _WARM_UP_SENTENCE = "Hello."
 
 
+AnyTranslator = TypeVar("AnyTranslator", Translator, ImageTranslator)
+Sentence = TypeVar("Sentence", bound=Sized)
+
+
 @dataclass
-class LoadedModel:
+class LoadedModel(Generic[AnyTranslator, Sentence]):
     """A model in memory."""
 
     model: ModelInfo
-    translator: Translator
-    batcher: Batcher
+    translator: AnyTranslator
+    batcher: Batcher[Sentence]
     beam_size: int
     users: int = 0
 
@@ -57,7 +65,7 @@ class ModelPool:
         """
         self._terms = terms
         self._memory, self._limits, self._beam_size, self._metrics = memory, limits, beam_size, metrics
-        self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
+        self._loaded: OrderedDict[str, LoadedModel[Any, Any]] = OrderedDict()
         self._loading = asyncio.Lock()
 
     def check(self, model: ModelInfo) -> None:
@@ -69,9 +77,18 @@ class ModelPool:
         if model.memory > self._memory:
             raise UserError(f"{model.path} takes {model.memory:,} bytes: raise --memory ({self._memory:,} bytes)")
 
+    def use(self, model: ModelInfo) -> AbstractAsyncContextManager[LoadedModel[Translator, str]]:
+        """A model that reads text, loaded if necessary; it is not evicted while the block runs."""
+        return cast("AbstractAsyncContextManager[LoadedModel[Translator, str]]", self._use(model))
+
+    def use_for_pictures(
+        self, model: ModelInfo
+    ) -> AbstractAsyncContextManager[LoadedModel[ImageTranslator, np.ndarray]]:
+        """A model that reads pictures, loaded if necessary; it is not evicted while the block runs."""
+        return cast("AbstractAsyncContextManager[LoadedModel[ImageTranslator, np.ndarray]]", self._use(model))
+
     @asynccontextmanager
-    async def use(self, model: ModelInfo) -> AsyncIterator[LoadedModel]:
-        """The model, loaded if necessary; it is not evicted while the block runs."""
+    async def _use(self, model: ModelInfo) -> AsyncIterator[LoadedModel[Any, Any]]:
         loaded = self._loaded.get(model.name) or await self._load(model)
         self._loaded.move_to_end(model.name)
         loaded.users += 1
@@ -95,23 +112,41 @@ class ModelPool:
             loaded.batcher.close()
         self._loaded.clear()
 
-    async def _load(self, model: ModelInfo) -> LoadedModel:
+    async def _load(self, model: ModelInfo) -> LoadedModel[Any, Any]:
         async with self._loading:
             if model.name in self._loaded:
                 return self._loaded[model.name]
             await self._evict(model.memory)
             try:
-                translator = await asyncio.to_thread(_load_translator, model, self._limits.concurrency)
+                loaded = await asyncio.to_thread(self._loaded_model, model)
             except UserError as error:  # its files changed since the start, or it has no checksums
                 logger.info(str(error))
                 raise ApiError(503, f"{model.name} cannot be loaded: contact the server operator") from None
-            beam = self._beam_size or translator.beam_size
-            terms = self._terms.get((model.source, model.target), {})
-            translate = _translate_function(translator, beam, self._limits.tokens, terms)
-            batcher = Batcher(translate, self._limits, self._metrics.batch)
-            self._loaded[model.name] = LoadedModel(model, translator, batcher, beam)
+            self._loaded[model.name] = loaded
             self._metrics.loaded(self._used_bytes())
-            return self._loaded[model.name]
+            return loaded
+
+    def _loaded_model(self, model: ModelInfo) -> LoadedModel[Any, Any]:
+        return self._load_for_pictures(model) if model.input == "image" else self._load_for_text(model)
+
+    def _load_for_text(self, model: ModelInfo) -> LoadedModel[Translator, str]:
+        """Load a translator and warm it up, so that the first request is not slower. Runs on a thread."""
+        workers = self._limits.concurrency
+        translator = Translator(model.path, threads=1, workers=workers)
+        translator.translate([_WARM_UP_SENTENCE] * workers, batch_size=1)
+        beam = self._beam_size or translator.beam_size
+        terms = self._terms.get((model.source, model.target), {})
+        translate = _translate_function(translator, beam, self._limits.tokens, terms)
+        return LoadedModel(model, translator, Batcher(translate, self._limits, self._metrics.batch), beam)
+
+    def _load_for_pictures(self, model: ModelInfo) -> LoadedModel[ImageTranslator, np.ndarray]:
+        """As `_load_for_text`, for a model that reads pictures."""
+        workers = self._limits.concurrency
+        translator = ImageTranslator(model.path, threads=1, workers=workers)
+        translator.translate_lines([_warm_up_picture(translator.height)] * workers, batch_size=1)
+        beam = self._beam_size or translator.beam_size
+        translate = _picture_function(translator, beam)
+        return LoadedModel(model, translator, Batcher(translate, self._limits, self._metrics.batch), beam)
 
     async def _evict(self, model_bytes: int) -> None:
         while self._used_bytes() + model_bytes > self._memory and self._loaded:
@@ -127,14 +162,19 @@ class ModelPool:
         return sum(loaded.model.memory for loaded in self._loaded.values())
 
 
-def _load_translator(model: ModelInfo, workers: int) -> Translator:
-    """Load a translator and warm it up, so that the first request is not slower. Runs on a thread."""
-    translator = Translator(model.path, threads=1, workers=workers)
-    translator.translate([_WARM_UP_SENTENCE] * workers, batch_size=1)
-    return translator
+def _warm_up_picture(height: int) -> np.ndarray:
+    """Vertical strokes [columns, height] uint8."""
+    columns = np.full((2 * height, height), 255, np.uint8)
+    columns[::4, height // 4 : -(height // 4)] = 0
+    return columns
 
 
-def _translate_function(translator: Translator, beam: int, tokens: int, terms: dict[str, str]) -> TranslateBatch:
+def _picture_function(translator: ImageTranslator, beam: int) -> TranslateBatch[np.ndarray]:
+    options = DecodingOptions(beam_size=beam, return_scores=True)
+    return lambda lines, count: translator.hypotheses(lines, replace(options, num_hypotheses=count))
+
+
+def _translate_function(translator: Translator, beam: int, tokens: int, terms: dict[str, str]) -> TranslateBatch[str]:
     options = DecodingOptions(beam_size=beam, batch_size=tokens, batch_type="tokens", return_scores=True)
 
     def translate(texts: list[str], count: int) -> list[list[Hypothesis]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
+from distilmt.serving import language_codes
 from distilmt.serving.catalog import ModelInfo, PairModels
 from distilmt.serving.detection import Candidate
+from distilmt.serving.language_pairs import LanguagePairs
 from distilmt.serving.schemas import TranslateRequest
 from distilmt.serving.service import TextTranslation
 
@@ -50,6 +52,8 @@ class ModelDescription(TypedDict):
     kind: str
     bytes: int
     parameters: int | None
+    input: str
+    """What it reads: `text` or `image`."""
     scores: dict[str, float]
     translates: bool
     """Whether it translates unless another model is needed."""
@@ -58,6 +62,28 @@ class ModelDescription(TypedDict):
     loaded: bool
     report: str | None
     """URL of its run's report."""
+
+
+class LanguageDescription(TypedDict, total=False):
+    """A language in the response of `/languages`."""
+
+    code: str
+    name: str
+    targets: list[str]
+    """Languages that texts are translated into."""
+    imageTargets: list[str]
+    """Languages that pictures are translated into; only where a model reads pictures."""
+
+
+def described_languages(text: LanguagePairs, pictures: LanguagePairs) -> list[LanguageDescription]:
+    """All languages, sorted by code."""
+    descriptions: list[LanguageDescription] = []
+    for code in sorted(text.languages | pictures.languages):
+        name = language_codes.name(code)
+        descriptions.append({"code": code, "name": name, "targets": text.targets.get(code, [])})
+        if pictures:
+            descriptions[-1]["imageTargets"] = pictures.targets.get(code, [])
+    return descriptions
 
 
 def described_model(model: ModelInfo, pair: PairModels, cascade: bool, loaded: bool) -> ModelDescription:
@@ -69,6 +95,7 @@ def described_model(model: ModelInfo, pair: PairModels, cascade: bool, loaded: b
         "kind": model.role,
         "bytes": model.bytes,
         "parameters": model.parameters,
+        "input": model.input,
         "scores": model.scores,
         "translates": model is pair.main,
         "cascade": cascade and model is pair.teacher,

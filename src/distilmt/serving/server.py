@@ -44,5 +44,8 @@ def run(config: ServeConfig) -> None:
 
     listener = listen_socket(config.host, config.port)
     host, port = listener.getsockname()[:2]
-    logger.info(f"serving {', '.join('-'.join(pair) for pair in app.state.api.service.pairs)} on http://{host}:{port}")
+    service = app.state.api.service
+    pairs = ["-".join(pair) for pair in service.text.by_languages]
+    pairs += [f"{'-'.join(pair)} (pictures)" for pair in service.pictures.by_languages]
+    logger.info(f"serving {', '.join(pairs)} on http://{host}:{port}")
     serve(app, config, listener)

@@ -7,17 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from distilmt.config.commands import ServeConfig
 from distilmt.inference.base import Hypothesis
 from distilmt.serving import language_codes
 from distilmt.serving.batcher import BatchLimits
-from distilmt.serving.catalog import ModelInfo, PairModels, models_by_pair
+from distilmt.serving.catalog import ModelInfo, PairModels, served_models
 from distilmt.serving.detection import Candidate, identify, unidentified
 from distilmt.serving.errors import ApiError
+from distilmt.serving.language_pairs import LanguagePairs
 from distilmt.serving.metrics import Metrics
 from distilmt.serving.model_pool import ModelPool
 from distilmt.serving.segmentation import Layout, join_sentences, split_sentences
 from distilmt.utils.errors import UserError
+
+_ONLY_PICTURES = "This server has only models that read pictures: send a picture to /translate_image"
+_NO_PICTURES = "This server has no model that reads pictures: send text to /translate"
 
 
 @dataclass
@@ -81,13 +87,15 @@ class Service:
             UserError: a model cannot be served.
         """
         self.config, self.metrics = config, Metrics()
-        self.pairs = models_by_pair(config.models, config.system)
-        self.targets: dict[str, list[str]] = {}
-        for source, target in sorted(self.pairs):
-            self.targets.setdefault(source, []).append(target)
+        served = served_models(config.models, config.system)
+        self.text = LanguagePairs(served.text, _ONLY_PICTURES)
+        """Models that read text."""
+        self.pictures = LanguagePairs(served.pictures, _NO_PICTURES)
+        """Models that read pictures."""
+        self.all_pairs = served.all_pairs
         limits = BatchLimits(threads, config.batch_timeout_ms / 1000, config.batch_tokens, config.max_queue_size)
         self.model_pool = ModelPool(config.memory_bytes, limits, config.beam_size, self.metrics, self._glossaries())
-        for pair in self.pairs.values():
+        for pair in self.all_pairs:
             for model in pair.models:
                 self.model_pool.check(model)
         self._check_cascade()
@@ -95,22 +103,25 @@ class Service:
     def _check_cascade(self) -> None:
         if self.config.cascade_threshold is None:
             return
-        if not any(pair.teacher for pair in self.pairs.values()):
+        if not any(pair.teacher for pair in self.text.by_languages.values()):
             raise UserError("--cascade_threshold needs a teacher: give a run directory with an exported teacher")
 
     def _glossaries(self) -> dict[tuple[str, str], dict[str, str]]:
         """Glossary terms by language pair; a file without languages belongs to the only pair."""
         terms: dict[tuple[str, str], dict[str, str]] = {}
+        pairs = self.text.by_languages
+        if self.config.glossary and not pairs:
+            raise UserError("--glossary is for models that read text, and none is served: leave it out")
         for argument in self.config.glossary:
             languages, sign, name = argument.partition("=")
             named = sign and not Path(argument).exists()
             language_pair = (
                 tuple(language_codes.normalize_code(code) for code in languages.split("-", 1)) if named else ()
             )
-            if not language_pair and len(self.pairs) == 1:
-                language_pair, name = next(iter(self.pairs)), argument
-            if len(language_pair) != 2 or (language_pair[0], language_pair[1]) not in self.pairs:
-                available_pairs = ", ".join("-".join(pair) for pair in sorted(self.pairs))
+            if not language_pair and len(pairs) == 1:
+                language_pair, name = next(iter(pairs)), argument
+            if len(language_pair) != 2 or (language_pair[0], language_pair[1]) not in pairs:
+                available_pairs = ", ".join("-".join(pair) for pair in sorted(pairs))
                 raise UserError(
                     f"--glossary {argument}: write the language pair before it (en-it=FILE), one of {available_pairs}"
                 )
@@ -119,38 +130,6 @@ class Service:
             terms.setdefault((language_pair[0], language_pair[1]), {}).update(glossary.read_glossary(Path(name)))
         return terms
 
-    @property
-    def languages(self) -> set[str]:
-        """All source and target languages."""
-        return {code for pair in self.pairs for code in pair}
-
-    def language(self, code: str) -> str:
-        """The served language of a code.
-
-        Raises:
-            ApiError: the language is not served (400).
-        """
-        served_code = language_codes.closest(code, self.languages)
-        if served_code is None:
-            raise ApiError(400, f"{code} is not supported")
-        return served_code
-
-    def pair(self, source: str, target: str) -> PairModels | None:
-        """The models of a language pair; None if both are the same language.
-
-        Raises:
-            ApiError: a language or the pair is not served (400).
-        """
-        pair = self.pairs.get((self.language(source), self.language(target)))
-        if pair is None and self.language(source) != self.language(target):
-            (target_name, source_name) = (
-                language_codes.name(language_codes.normalize_code(code)) for code in (target, source)
-            )
-            raise ApiError(
-                400, f"{target_name} ({target}) is not available as a target language from {source_name} ({source})"
-            )
-        return pair
-
     def identify(self, text: str, target: str | None = None) -> list[Candidate]:
         """The most likely languages of a text; none for a text without letters.
 
@@ -158,8 +137,7 @@ class Service:
             text: plain text.
             target: a served language; of similarly likely languages, one with this target is preferred.
         """
-        sources = {source for source, other in self.pairs if target in (None, other)}
-        return identify(text, self.languages, sources)
+        return identify(text, self.text.languages, self.text.sources(target))
 
     def route(self, text: str, source: str, target: str, is_only_text: bool = True) -> Route:
         """The models that translate a text.
@@ -171,17 +149,17 @@ class Service:
             is_only_text: if False, a text in a language that is not served is left unchanged and raises no error.
 
         Raises:
-            ApiError: as `pair`; or the text is in a language that is not served (400).
+            ApiError: as `LanguagePairs.pair`; or the text is in a language that is not served (400).
         """
         if source != "auto":
-            return Route(self.pair(source, target))
-        target_code = self.language(target)
+            return Route(self.text.pair(source, target))
+        target_code = self.text.language(target)
         candidates = self.identify(text, target_code)
         if not candidates:
-            return Route(None, unidentified(self.languages))
+            return Route(None, unidentified(self.text.languages))
         detected = str(candidates[0]["language"])
-        if detected in self.languages:
-            return Route(self.pair(detected, target_code), candidates[0])
+        if detected in self.text.languages:
+            return Route(self.text.pair(detected, target_code), candidates[0])
         if is_only_text:
             raise ApiError(400, f"{language_codes.name(detected)} ({detected}) is not supported")
         return Route(None, candidates[0])
@@ -193,7 +171,7 @@ class Service:
 
         Args:
             texts: any number of lines each.
-            pair: the result of `pair`.
+            pair: their models.
             alternatives: number of hypotheses besides the best.
             model: only this model, instead of the pair's.
 
@@ -215,6 +193,18 @@ class Service:
             await self._retranslate_with_teacher(translations, pair.teacher, alternatives, deadline)
         self.metrics.characters.labels(pair.main.source, pair.main.target).inc(sum(map(len, texts)))
         return _group_by_text(split_texts, translations)
+
+    async def translate_lines(self, lines: Sequence[np.ndarray], model: ModelInfo) -> list[str]:
+        """Translate pictures of lines, [columns, height] uint8 each; an empty picture gives an empty text.
+
+        Raises:
+            ApiError: the queue is full, or the deadline is over (503).
+        """
+        deadline = time.monotonic() + self.config.timeout
+        async with self.model_pool.use_for_pictures(model) as loaded:
+            hypotheses = await loaded.batcher.submit(lines, 1, deadline)
+            self.metrics.sentences.labels(model.role).inc(len(lines))
+        return [entries[0].text if entries else "" for entries in hypotheses]
 
     async def _retranslate_with_teacher(
         self, translations: list[SentenceTranslation], teacher: ModelInfo, alternatives: int, deadline: float

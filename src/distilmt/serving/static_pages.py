@@ -47,7 +47,7 @@ def add_pages(
     """Serve `/` and `/static/…`, and for authorized clients `/report`, described by `report_operation`."""
     reports = {
         model_info.name: model_info.report
-        for pair in service.pairs.values()
+        for pair in service.all_pairs
         for model_info in pair.models
         if model_info.report
     }

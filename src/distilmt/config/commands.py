@@ -210,7 +210,9 @@ class ServeConfig:
     document_chars: int = bounded(1_000_000, 1, MAX_COUNT)
     """Maximum characters to translate per document."""
     document_seconds: float = bounded(120.0, 0.1, 86400)
-    """Time limit per document in seconds, for reading and translating."""
+    """Time limit per document or picture in seconds, for reading and translating."""
+    picture_lines: int = bounded(2000, 1, MAX_COUNT)
+    """Maximum lines of text to translate per picture or PDF."""
     max_queue_size: int = bounded(20000, 1, 10_000_000)
     """Maximum sentences in the queue; further requests are rejected with 503."""
     timeout: float = bounded(30.0, 0.1, 3600)

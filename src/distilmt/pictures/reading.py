@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from distilmt.utils.errors import UserError
+from distilmt.utils.errors import TooLargeError, UserError
 from distilmt.utils.extras import explained
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def pages_of(data: bytes, name: str) -> Iterator[np.ndarray]:
         UserError: it is damaged, too large, of another format, or a package is missing.
     """
     if len(data) > MAX_BYTES:
-        raise UserError(f"{name} has more than {MAX_BYTES >> 20} MB: scale it down, or split it")
+        raise TooLargeError(f"{name} has more than {MAX_BYTES >> 20} MB: scale it down, or split it")
     if not data:
         raise UserError(f"{name} is empty: name a picture or PDF")
     is_pdf = b"%PDF-" in data[:1024]
@@ -78,7 +78,7 @@ def pages_of(data: bytes, name: str) -> Iterator[np.ndarray]:
     pages = _pdf_pages(data, name) if is_pdf else _picture_pages(data, name)
     for number, page in enumerate(pages, 1):
         if number > MAX_PAGES:
-            raise UserError(f"{name} has more than {MAX_PAGES} pages: split it")
+            raise TooLargeError(f"{name} has more than {MAX_PAGES} pages: split it")
         yield page
 
 
@@ -98,7 +98,7 @@ def _picture_pages(data: bytes, name: str) -> Iterator[np.ndarray]:
     except UserError:
         raise
     except Image.DecompressionBombError:
-        raise UserError(_too_large(name)) from None
+        raise TooLargeError(_too_large(name)) from None
     except UnidentifiedImageError:
         raise UserError(f"{name} is not a picture or PDF that can be read: use {' '.join(SUFFIXES)}") from None
     except Exception as error:  # a decoder raises anything at damaged files
@@ -115,7 +115,7 @@ def _seek(image: Image.Image, number: int) -> bool:
 
 def _check_pixels(width: int, height: int, name: str) -> None:
     if width * height > MAX_PIXELS:
-        raise UserError(_too_large(name))
+        raise TooLargeError(_too_large(name))
     if width < 1 or height < 1:
         raise UserError(f"{name} has no pixels: save it again as PNG")
 
@@ -176,7 +176,7 @@ def _pdf_pages(data: bytes, name: str) -> Iterator[np.ndarray]:
         raise UserError(f"{name} cannot be read: {remedy}") from None
     try:
         if count > MAX_PAGES:
-            raise UserError(f"{name} has {count} pages, more than {MAX_PAGES}: split it")
+            raise TooLargeError(f"{name} has {count} pages, more than {MAX_PAGES}: split it")
         if not count:
             raise UserError(f"{name} has no pages: copy it again")
         for number in range(count):

@@ -51,7 +51,7 @@ def make_app(service: Service, keys: ApiKeys, rates: RateLimiter) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.api = api
-    operations = spec.operations(service.text.targets, service.config)
+    operations = spec.operations(service.text.targets, service.pictures.targets, service.config)
     for path, method, endpoint in _routes(api):
         kind = Response if path in _NO_JSON else JSONResponse
         app.add_api_route(path, endpoint, methods=[method], response_class=kind, openapi_extra=operations.get(path))
@@ -71,6 +71,7 @@ def _routes(api: Api) -> list[tuple[str, str, Callable[..., Awaitable[Response]]
         ("/detect", "POST", api.detect),
         ("/languages", "GET", api.languages),
         ("/translate_file", "POST", api.translate_file),
+        ("/translate_image", "POST", api.translate_image),
         ("/download_file/{filename}", "GET", api.download_file),
         ("/frontend/settings", "GET", api.settings),
         ("/suggest", "POST", api.suggest),

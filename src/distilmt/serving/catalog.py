@@ -206,7 +206,9 @@ def _model_info(
     checksums.check_checksums(path)
     reads = read_manifest(path).get("input", "text")
     if reads not in ("text", "image"):
-        raise UserError(f"{path} reads {reads}, and this version serves models of text and of pictures: update distilmt")
+        raise UserError(
+            f"{path} reads {reads}, and this version serves models of text and of pictures: update distilmt"
+        )
     card = checksums.read_json_object(path / checksums.CARD) if (path / checksums.CARD).exists() else {}
     if not languages and card.get("source") and card.get("target"):
         languages = (normalize_code(card["source"]), normalize_code(card["target"]))

@@ -53,7 +53,9 @@ class DocumentModel:
             return texts
         translations: list[str] = []
         for start in range(0, len(texts), _TURN):
-            translated = self._wait(self.service.translate(texts[start : start + _TURN], self.pair))
+            translated = wait_for(
+                self.service.translate(texts[start : start + _TURN], self.pair), self._loop, self._check
+            )
             self.sentences += [sentence for one in translated for sentence in one.sentences]
             translations += [one.text for one in translated]
         return translations
@@ -63,7 +65,7 @@ class DocumentModel:
         attended: list[list[WordAttention]] = []
         for start in range(0, len(texts), _ATTENTION_TURN):
             end = start + _ATTENTION_TURN
-            attended += self._wait(self._attention(texts[start:end], translations[start:end]))
+            attended += wait_for(self._attention(texts[start:end], translations[start:end]), self._loop, self._check)
         return attended
 
     async def _attention(self, texts: list[str], translations: list[str]) -> list[list[WordAttention]]:
@@ -72,15 +74,16 @@ class DocumentModel:
         async with self.service.model_pool.use(self.pair.main) as loaded:
             return await loaded.batcher.run_in_executor(partial(loaded.translator.attention, texts, translations))
 
-    def _wait(self, work: Coroutine[object, None, T]) -> T:
-        """Run a coroutine on the event loop, from the thread, and return its result."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            while True:
-                self._check()
-                try:
-                    return future.result(POLL)
-                except NotYet:
-                    continue
-        finally:
-            future.cancel()
+
+def wait_for(work: Coroutine[object, None, T], loop: asyncio.AbstractEventLoop, check: Callable[[], None]) -> T:
+    """Run a coroutine on the event loop, from a thread, and return its result; end it when `check` raises."""
+    future = asyncio.run_coroutine_threadsafe(work, loop)
+    try:
+        while True:
+            check()
+            try:
+                return future.result(POLL)
+            except NotYet:
+                continue
+    finally:
+        future.cancel()

@@ -1,7 +1,7 @@
 """A process that reads and writes documents for the server, and sends their sentences to the server for translation.
 
-`python -m distilmt.serving.document_process PATTERN…` (of `--keep`) processes jobs from its standard input until that
-is closed. The server can kill it: a malicious document cannot slow down other requests, and its memory is limited.
+`python -m distilmt.serving.document_process KIND PATTERN…` (of `--keep`) processes jobs from its standard input until
+that is closed. The server can kill it: a malicious document cannot slow down other requests, and its memory is limited.
 """
 
 from __future__ import annotations
@@ -16,13 +16,22 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TypeAlias
 
+import numpy as np
+
 from distilmt.documents import TranslateWithAttention, translate_document, translate_html, translate_text
 from distilmt.documents.keep_patterns import KeepPatterns
 from distilmt.inference.base import WordAttention
 from distilmt.serving.detection import sample
-from distilmt.utils.errors import UserError
+from distilmt.serving.picture_job import PictureJob, PictureResult, translate_picture
+from distilmt.utils.errors import TooLargeError, UserError
 
-_MEMORY = 2_000_000_000
+DOCUMENTS, PICTURES = "documents", "pictures"
+"""Kinds of processes: what they read."""
+_MEMORY = {DOCUMENTS: 2_000_000_000, PICTURES: 3_000_000_000}
+"""Bytes of address space. Decoding the largest picture, 64 million pixels with transparency, takes 1.75 GB; finding the
+lines of a page, with the libraries, 0.97 GB."""
+_MAX_FILE = 1_000_000_000
+"""Bytes of a temporary file."""
 _NICENESS = 10
 
 
@@ -40,7 +49,8 @@ class DocumentJob:
     """Return a sample of the document's text for language identification, instead of a translation."""
 
 
-JobResult: TypeAlias = bytes | list[str]
+Job: TypeAlias = DocumentJob | PictureJob
+JobResult: TypeAlias = bytes | list[str] | PictureResult
 """A document for a document, texts for texts; for a sample one text."""
 
 
@@ -53,6 +63,12 @@ def texts_of(result: JobResult) -> list[str]:
 def document_of(result: JobResult) -> bytes:
     """The result of a job with a document."""
     assert isinstance(result, bytes)
+    return result
+
+
+def picture_of(result: JobResult) -> PictureResult:
+    """The result of a job with a picture."""
+    assert isinstance(result, PictureResult)
     return result
 
 
@@ -94,7 +110,8 @@ def main() -> int:
     os.dup2(2, 1)  # printed text must not mix with the results
     with suppress(OSError, ValueError):
         os.nice(_NICENESS)
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY[sys.argv[1]],) * 2)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_FILE,) * 2)
 
     def translate(texts: list[str]) -> list[str]:
         outgoing.send(("translate", texts))
@@ -104,12 +121,36 @@ def main() -> int:
         outgoing.send(("attention", texts, translations))
         return list(incoming.recv())
 
-    model = TranslateWithAttention(translate, attention, keep=KeepPatterns(tuple(sys.argv[1:])))
+    def translate_lines(lines: list[np.ndarray]) -> list[str]:
+        outgoing.send(("lines", lines))
+        return list(incoming.recv())
+
+    model = TranslateWithAttention(translate, attention, keep=KeepPatterns(tuple(sys.argv[2:])))
     with suppress(EOFError, OSError):
         while True:
             job = incoming.recv()
-            outgoing.send(_outcome(lambda job=job: translate_job(job, model)))  # type: ignore[misc]
+            if isinstance(job, PictureJob):
+                outcome = _picture_outcome(lambda job=job: translate_picture(job, translate_lines))  # type: ignore[misc]
+            else:
+                outcome = _outcome(lambda job=job: translate_job(job, model))  # type: ignore[misc]
+            outgoing.send(outcome)
     return 0
+
+
+def _picture_outcome(work: Callable[[], JobResult]) -> tuple[str, JobResult | str]:
+    """As `_outcome`; libraries of pictures raise errors of their own when memory ends."""
+    try:
+        return "done", work()
+    except (EOFError, BrokenPipeError):
+        raise
+    except TooLargeError as error:
+        return "too large", str(error)
+    except UserError as error:
+        return "refused", str(error)
+    except Exception as error:
+        if isinstance(error, MemoryError) or "alloc" in str(error).lower() or "memory" in str(error).lower():
+            return "too large", "the picture takes too much memory: scale it down"
+        return "failed", f"{type(error).__name__}: {error}"
 
 
 def _outcome(work: Callable[[], JobResult]) -> tuple[str, JobResult | str]:

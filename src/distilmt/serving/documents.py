@@ -8,17 +8,29 @@ import secrets
 import time
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
+import numpy as np
+
 from distilmt.documents import TranslateWithAttention, placeholders
 from distilmt.documents.keep_patterns import KeepPatterns
-from distilmt.serving.document_process import DocumentJob, JobResult, texts_of, translate_job
+from distilmt.serving.document_process import (
+    DOCUMENTS,
+    PICTURES,
+    DocumentJob,
+    Job,
+    JobResult,
+    picture_of,
+    texts_of,
+    translate_job,
+)
 from distilmt.serving.errors import ApiError
-from distilmt.serving.processes import BrokenDocument, DocumentProcess
+from distilmt.serving.picture_job import PictureJob, PictureResult
+from distilmt.serving.processes import BrokenDocument, DocumentProcess, Functions
 from distilmt.utils.errors import UserError
 
 _AT_A_TIME = 2
@@ -44,7 +56,7 @@ class Documents:
         self._keep_in_all = keep or KeepPatterns()
         self._threads = ThreadPoolExecutor(_AT_A_TIME, "document")
         self._text_threads = ThreadPoolExecutor(_TEXTS_AT_A_TIME, "text")
-        self._processes: list[DocumentProcess] = []
+        self._processes: dict[str, list[DocumentProcess]] = {DOCUMENTS: [], PICTURES: []}
         self._in_flight = 0
         self._cache: OrderedDict[str, tuple[float, str, bytes]] = OrderedDict()
         self._seconds, self._cache_bytes = seconds, cache_bytes
@@ -67,11 +79,39 @@ class Documents:
             ApiError: the document is broken (400) or takes too long (413), too many documents are in progress or the
                 server is stopping (503).
         """
+
+        def functions(check: Callable[[], None]) -> Functions:
+            translator = model(check)
+            return {"translate": translator.translate, "attention": translator.attention}
+
+        return await self._on_thread(job, functions, begun)
+
+    async def run_picture(
+        self, job: PictureJob, translate: Callable[[list[np.ndarray], Callable[[], None]], list[str]]
+    ) -> PictureResult:
+        """Run a job with a picture in a separate process.
+
+        Args:
+            job: the job.
+            translate: translates pictures of lines; its second argument raises when the job must end.
+
+        Raises:
+            ApiError: as `run`; or the picture is too large (413).
+        """
+
+        def functions(check: Callable[[], None]) -> Functions:
+            return {"lines": lambda lines: translate(lines, check)}
+
+        return picture_of(await self._on_thread(job, functions))
+
+    async def _on_thread(
+        self, job: Job, functions: Callable[[Callable[[], None]], Functions], begun: float | None = None
+    ) -> JobResult:
         if self._in_flight >= 4 * _AT_A_TIME:
             raise ApiError(503, "The server is busy with documents: try again later", 10.0)
         self._in_flight += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, job, model, begun)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, job, functions, begun)
         finally:
             self._in_flight -= 1
 
@@ -84,7 +124,7 @@ class Documents:
         job = DocumentJob("text", [text])
         work = self._text_threads.submit(lambda: translate_job(job, self._keeping(model(self._deadline_check()))))
         try:
-            return str((await asyncio.wrap_future(work))[0])
+            return texts_of(await asyncio.wrap_future(work))[0]
         except (UserError, ValueError) as error:
             raise ApiError(400, f"Invalid request: {error}") from None
 
@@ -128,15 +168,15 @@ class Documents:
         check()
         return check
 
-    def _run(
-        self, job: DocumentJob, model: Callable[[Callable[[], None]], TranslateWithAttention], begun: float | None
-    ) -> JobResult:
+    def _run(self, job: Job, functions: Callable[[Callable[[], None]], Functions], begun: float | None) -> JobResult:
         """Run a job on a thread, in a process that is reused if it is still usable."""
         check = self._deadline_check(begun)
-        process = self._processes.pop() if self._processes else DocumentProcess(self._keep_in_all.patterns)
+        kind = PICTURES if isinstance(job, PictureJob) else DOCUMENTS
+        idle = self._processes[kind]
+        process = idle.pop() if idle else DocumentProcess(kind, self._keep_in_all.patterns)
         is_usable = False
         try:
-            result = process.run(job, model(check), check)
+            result = process.run(job, functions(check), check)
             is_usable = True
             return result
         except BrokenDocument:
@@ -144,7 +184,7 @@ class Documents:
             raise
         finally:
             if is_usable:
-                self._processes.append(process)
+                idle.append(process)
             else:
                 process.close()
 
@@ -177,8 +217,9 @@ class Documents:
         self.stop(0.0)
         for threads in (self._threads, self._text_threads):
             threads.shutdown(wait=True, cancel_futures=True)
-        while self._processes:
-            self._processes.pop().close()
+        for processes in self._processes.values():
+            while processes:
+                processes.pop().close()
 
     def _is_old(self, now: float) -> bool:
         return now - next(iter(self._cache.values()))[0] > _RETENTION_SECONDS
@@ -196,14 +237,14 @@ def suffixes() -> list[str]:
     return sorted(documents.SUFFIXES)
 
 
-def suffix(name: str) -> str:
-    """The suffix of a document's name.
+def suffix(name: str, supported: Collection[str]) -> str:
+    """The suffix of a document's name, one of the supported ones.
 
     Raises:
         ApiError: the format is not supported (400).
     """
     extension = PurePosixPath(name.replace("\\", "/")).suffix.lower()
-    if extension not in suffixes():
+    if extension not in supported:
         raise ApiError(400, "Invalid request: file format not supported")
     return extension
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from fastapi import Request
@@ -12,6 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 
 from distilmt.documents.keep_patterns import KeepPatterns
+from distilmt.pictures.reading import SUFFIXES, is_picture
 from distilmt.serving import documents, language_codes, schemas
 from distilmt.serving.catalog import PairModels
 from distilmt.serving.detection import text_of_markup, unidentified
@@ -20,14 +22,19 @@ from distilmt.serving.document_process import DocumentJob, document_of, texts_of
 from distilmt.serving.documents import Documents
 from distilmt.serving.errors import ApiError
 from distilmt.serving.limits import ApiKeys, RateLimiter
+from distilmt.serving.picture_job import NO_TEXT, PictureResult
+from distilmt.serving.picture_model import PictureModel
 from distilmt.serving.responses import (
     ComparedTranslation,
     described_languages,
     described_model,
+    translate_image_response,
     translate_response,
 )
 from distilmt.serving.service import Route, Service, TextTranslation
 from distilmt.utils.texts import replace_surrogates
+
+_BYTES_PER_TEXT = 100_000  # of a picture, where texts of a client are limited
 
 
 class Api:
@@ -114,16 +121,47 @@ class Api:
         if not isinstance(file, UploadFile):
             raise ApiError(400, "Invalid request: missing file parameter")
         name = replace_surrogates(file.filename or "")
-        kind = documents.suffix(name)
+        kind = documents.suffix(name, self._suffixes())
         source, target = schemas.short_text(values, "source"), schemas.short_text(values, "target")
         data = await file.read()
+        if is_picture(name):
+            self._consume_rate(request, values, _picture_cost(data))
+            result = await self._translate_picture(data, source, target, is_laid_over=True)
+            if not result.content:
+                raise ApiError(400, f"Invalid request: {NO_TEXT}")
+            saved = documents.safe_name(
+                f"{PurePosixPath(name).stem}{result.suffix}", self.service.pictures.language(target)
+            )
+            return self._link(request, saved, result.content)
         self._consume_rate(request, values, max(1, len(data) // self.config.char_limit))
         job, begun = DocumentJob(kind, data, schemas.patterns(values)), time.monotonic()
         text = await self.documents.sample(job, begun) if source == "auto" else ""
         route = await asyncio.to_thread(self.service.route, text, source, target)
         translated = document_of(await self.documents.run(job, DocumentModel(self.service, route.pair), begun))
-        token = self.documents.keep(documents.safe_name(name, self.service.text.language(target)), translated)
+        return self._link(request, documents.safe_name(name, self.service.text.language(target)), translated)
+
+    def _link(self, request: Request, name: str, data: bytes) -> Response:
+        token = self.documents.keep(name, data)
         return JSONResponse({"translatedFileUrl": self._base_url(request) + f"/download_file/{quote(token)}"})
+
+    def _suffixes(self) -> list[str]:
+        """Suffixes of the files that are translated."""
+        texts = documents.suffixes() if self.service.text else []
+        return sorted([*texts, *(SUFFIXES if self.service.pictures else ())])
+
+    async def translate_image(self, request: Request) -> Response:
+        """Translate a picture or PDF: its paragraphs with their places."""
+        values, content = await schemas.read_picture_parameters(request, self.config.body_bytes)
+        self.keys.check(_api_key(request, values))
+        source, target = schemas.short_text(values, "source"), schemas.short_text(values, "target")
+        self._consume_rate(request, values, _picture_cost(content))
+        begun = time.perf_counter()
+        result = await self._translate_picture(content, source, target, is_laid_over=False)
+        return JSONResponse(translate_image_response(result, time.perf_counter() - begun))
+
+    async def _translate_picture(self, content: bytes, source: str, target: str, is_laid_over: bool) -> PictureResult:
+        model = PictureModel(self.service, self.service.pictures.pair_of_pictures(source, target))
+        return await self.documents.run_picture(await model.job(content, is_laid_over), model.translate)
 
     def _base_url(self, request: Request) -> str:
         """Prefix of URLs in responses; empty (a relative URL) if the request's host name is unknown.
@@ -152,7 +190,8 @@ class Api:
                 "keyRequired": bool(self.keys),
                 "suggestions": False,
                 "filesTranslation": self.config.documents,
-                "supportedFilesFormat": documents.suffixes() if self.config.documents else [],
+                "picturesTranslation": bool(self.service.pictures),
+                "supportedFilesFormat": self._suffixes() if self.config.documents else [],
                 "language": {
                     "source": {"code": pair.source, "name": language_codes.name(pair.source)},
                     "target": {"code": pair.target, "name": language_codes.name(pair.target)},
@@ -230,6 +269,11 @@ class Api:
     def _consume_rate(self, request: Request, values: schemas.Parameters, texts: int) -> None:
         client = _api_key(request, values) if self.keys else None
         self.rates.consume(client or (request.client.host if request.client else ""), texts)
+
+
+def _picture_cost(content: bytes) -> int:
+    """How many texts a picture counts as."""
+    return max(1, len(content) // _BYTES_PER_TEXT)
 
 
 def _api_key(request: Request, values: schemas.Parameters) -> str | None:

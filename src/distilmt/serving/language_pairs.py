@@ -60,6 +60,23 @@ class LanguagePairs:
             )
         return pair
 
+    def pair_of_pictures(self, source: str, target: str) -> PairModels:
+        """The models for a picture; `auto` is the only language that is translated into the target.
+
+        Raises:
+            ApiError: as `pair`; both are the same language, or several languages are translated into the target (400).
+        """
+        if source == "auto":
+            sources = sorted(self.sources(self.language(target)))
+            if len(sources) != 1:
+                served = ", ".join(sources) or "none"
+                raise ApiError(400, f"The language of a picture is not detected: set source ({served})")
+            (source,) = sources
+        pair = self.pair(source, target)
+        if pair is None:
+            raise ApiError(400, f"Invalid request: source and target are the same language, {target}")
+        return pair
+
     def sources(self, target: str | None) -> set[str]:
         """The languages that are translated into a language, or into any."""
         return {source for source, other in self.by_languages if target in (None, other)}

@@ -6,43 +6,51 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
+from typing import Any, TypeAlias
 
-from distilmt.documents import TranslateWithAttention
-from distilmt.serving.document_process import DocumentJob, JobResult
+from distilmt.serving.document_process import PICTURES, Job, JobResult
 from distilmt.serving.errors import ApiError
 
 logger = logging.getLogger(__name__)
 
 POLL = 0.1  # seconds between two checks of the time limit
 _WAIT = 5.0
+Functions: TypeAlias = Mapping[str, Callable[..., Any]]
+"""What a process may call in the server, by name."""
 
 
 class DocumentProcess:
     """One document process. Its methods are called from one thread at a time."""
 
-    def __init__(self, keep: Sequence[str] = ()) -> None:
-        """Start the process; `keep` has the patterns that are never translated."""
-        command = [sys.executable, "-m", "distilmt.serving.document_process", *keep]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, kind: str, keep: Sequence[str] = ()) -> None:
+        """Start the process for documents or for pictures; `keep` has the patterns that are never translated."""
+        command = [sys.executable, "-m", "distilmt.serving.document_process", kind, *keep]
+        # A process that is killed leaves its temporary files behind: they have a directory of their own.
+        self._temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True) if kind == PICTURES else None
+        environment = {**os.environ, "TMPDIR": self._temporary.name} if self._temporary else None
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        self._what = "picture" if kind == PICTURES else "document"
         assert self._process.stdin and self._process.stdout
         self._outgoing = Connection(os.dup(self._process.stdin.fileno()), readable=False)
         self._incoming = Connection(os.dup(self._process.stdout.fileno()), writable=False)
         self._process.stdin.close()
         self._process.stdout.close()
 
-    def run(self, job: DocumentJob, model: TranslateWithAttention, check: Callable[[], None]) -> JobResult:
+    def run(self, job: Job, functions: Functions, check: Callable[[], None]) -> JobResult:
         """The result of a job.
 
         Args:
             job: the job.
-            model: translates the sentences, in the server's process.
+            functions: what translates, in the server's process.
             check: raises when the job must end.
 
         Raises:
             BrokenDocument: the document is broken (400).
-            ApiError: the process ended (400), or an error of `check` or `model`; the process is then unusable.
+            ApiError: the process ended (400), the document is too large (413), or an error of `check` or a function;
+                the process is then unusable.
         """
         try:
             self._outgoing.send(job)
@@ -50,12 +58,12 @@ class DocumentProcess:
                 while not self._incoming.poll(POLL):
                     check()
                 kind, *values = self._incoming.recv()
-                if kind in ("translate", "attention"):
-                    self._outgoing.send(getattr(model, kind)(*values))
+                if kind in functions:
+                    self._outgoing.send(functions[kind](*values))
                 else:
-                    return _result(kind, values[0])
+                    return _result(kind, values[0], self._what)
         except (EOFError, OSError):
-            raise ApiError(400, "Invalid request: the document is broken") from None
+            raise ApiError(400, f"Invalid request: the {self._what} is broken") from None
 
     def close(self) -> None:
         """Kill the process."""
@@ -63,17 +71,21 @@ class DocumentProcess:
         self._outgoing.close()
         self._incoming.close()
         self._process.wait(_WAIT)
+        if self._temporary:
+            self._temporary.cleanup()
 
 
 class BrokenDocument(ApiError):
     """A document that the process rejects; the process can then run the next job."""
 
 
-def _result(kind: str, value: JobResult | str) -> JobResult:
+def _result(kind: str, value: JobResult | str, what: str) -> JobResult:
     if kind == "done" and not isinstance(value, str):
         return value
     reason = str(value)
+    if kind == "too large":
+        raise ApiError(413, f"Invalid request: {reason}")
     if kind == "failed":
-        logger.info(f"a document could not be read: {reason}")
-        reason = "the document cannot be read"
+        logger.info(f"a {what} could not be read: {reason}")
+        reason = f"the {what} cannot be read"
     raise BrokenDocument(400, f"Invalid request: {reason}")

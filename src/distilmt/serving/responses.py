@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from distilmt.serving import language_codes
 from distilmt.serving.catalog import ModelInfo, PairModels
 from distilmt.serving.detection import Candidate
 from distilmt.serving.language_pairs import LanguagePairs
+from distilmt.serving.picture_job import PictureResult
 from distilmt.serving.schemas import TranslateRequest
 from distilmt.serving.service import TextTranslation
+
+if TYPE_CHECKING:
+    from distilmt.pictures.translate import PageRecord
 
 
 class SentenceDetails(TypedDict):
@@ -41,6 +45,22 @@ class ComparedTranslation(TranslateResponse, total=False):
     name: str
     kind: str
     bytes: int
+
+
+class TranslateImageResponse(TypedDict):
+    """Response of `/translate_image`."""
+
+    pages: list[PageRecord]
+    """Size in pixels, and paragraphs with translation, box and lines."""
+    translatedText: str
+    """All translations: a paragraph a line, an empty line between pages."""
+    milliseconds: float
+
+
+def translate_image_response(result: PictureResult, seconds: float) -> TranslateImageResponse:
+    """A translated picture or PDF."""
+    text = "\n".join(page for page in result.texts if page)
+    return {"pages": result.pages, "translatedText": text, "milliseconds": round(1000 * seconds, 1)}
 
 
 class ModelDescription(TypedDict):

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from urllib.parse import parse_qsl
 
 from python_multipart.exceptions import FormParserError
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
@@ -27,6 +27,7 @@ Parameters: TypeAlias = JsonMapping
 # Python supports many more, some of which (IDNA) are slow to decode.
 _CHARSETS = re.compile(r"utf-(8|16|32)|ascii|iso8859-\d+|cp125\d|koi8-\w|gb\w+|big5|shift_jis|euc_(jp|kr)")
 _PATTERNS, _PATTERN = 16, 200
+_PICTURE_BODIES = ("application/pdf", "application/octet-stream")
 _FIELDS = 1000  # maximum fields of a form or a query: far above the number of parameters, and cheap to parse
 
 
@@ -51,6 +52,30 @@ class TranslateRequest:
         return self.html or bool(self.keep)
 
 
+async def read_picture_parameters(request: Request, body_limit: int) -> tuple[Parameters, bytes]:
+    """Parameters and content of a picture: the file of a form, or the body, with parameters in the query.
+
+    Raises:
+        ApiError: as `read_parameters`; or there is no picture (400).
+    """
+    kind, _ = _content_type(request.headers.get("content-type", ""))
+    parameters: Parameters
+    if kind.startswith("image/") or kind in _PICTURE_BODIES:
+        parameters = _query(request)
+        content = await request.body()
+    else:
+        parameters = await read_parameters(request, body_limit)
+        file = parameters.get("file")
+        content = await file.read() if isinstance(file, UploadFile) else b""
+    if not content:
+        raise ApiError(400, "Invalid request: missing file parameter")
+    return parameters, content
+
+
+def _query(request: Request) -> JsonObject:
+    return _first_values(_pairs(request.scope.get("query_string", b""), "utf-8"))
+
+
 async def read_parameters(request: Request, body_limit: int) -> Parameters:
     """All parameters by name: of a JSON object, or of a form and the query.
 
@@ -64,7 +89,7 @@ async def read_parameters(request: Request, body_limit: int) -> Parameters:
     kind, charset = _content_type(request.headers.get("content-type", ""))
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
         return _json(await request.body())
-    query = _first_values(_pairs(request.scope.get("query_string", b""), "utf-8"))
+    query = _query(request)
     if kind == "multipart/form-data":
         return query | await _multipart(request, body_limit)
     if kind == "application/x-www-form-urlencoded":

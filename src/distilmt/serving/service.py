@@ -19,6 +19,7 @@ from distilmt.serving.errors import ApiError
 from distilmt.serving.language_pairs import LanguagePairs
 from distilmt.serving.metrics import Metrics
 from distilmt.serving.model_pool import ModelPool
+from distilmt.serving.picture_job import check_packages
 from distilmt.serving.segmentation import Layout, join_sentences, split_sentences
 from distilmt.utils.errors import UserError
 
@@ -92,6 +93,8 @@ class Service:
         """Models that read text."""
         self.pictures = LanguagePairs(served.pictures, _NO_PICTURES)
         """Models that read pictures."""
+        if self.pictures:
+            check_packages()
         self.all_pairs = served.all_pairs
         limits = BatchLimits(threads, config.batch_timeout_ms / 1000, config.batch_tokens, config.max_queue_size)
         self.model_pool = ModelPool(config.memory_bytes, limits, config.beam_size, self.metrics, self._glossaries())

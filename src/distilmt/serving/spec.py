@@ -34,6 +34,40 @@ _TRANSLATE_RESPONSE: Schema = {
     },
     "required": ["translatedText"],
 }
+_BOX: Schema = {
+    "type": "array",
+    "items": {"type": "integer"},
+    "minItems": 4,
+    "maxItems": 4,
+    "description": "Left, top, right, bottom in pixels of the page",
+}
+_POINT: Schema = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+_QUAD: Schema = {
+    "type": "array",
+    "items": _POINT,
+    "minItems": 4,
+    "maxItems": 4,
+    "description": "Corners (x, y) in pixels of the page, clockwise from the top left of the text as it is read",
+}
+
+
+def _object(properties: Schema, required: list[str]) -> Schema:
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _whole(properties: Schema) -> Schema:
+    """An object that has all its properties."""
+    return _object(properties, list(properties))
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+_PARAGRAPH = _whole({"translation": _TEXT, "box": _BOX, "lines": _list(_whole({"box": _BOX, "quad": _QUAD}))})
+_INTEGER: Schema = {"type": "integer"}
+_PAGE = _whole({"page": _INTEGER, "width": _INTEGER, "height": _INTEGER, "paragraphs": _list(_PARAGRAPH)})
+_IMAGE_RESPONSE = _whole({"pages": _list(_PAGE), "translatedText": _TEXT, "milliseconds": {"type": "number"}})
 _ERRORS_BY_STATUS = {
     "400": "Invalid request, or no API key",
     "403": "Wrong API key, or disabled here",
@@ -46,16 +80,19 @@ _ERRORS_BY_STATUS = {
 }
 
 
-def operations(targets: dict[str, list[str]], config: ServeConfig) -> dict[str, Schema]:
+def operations(
+    targets: dict[str, list[str]], picture_targets: dict[str, list[str]], config: ServeConfig
+) -> dict[str, Schema]:
     """Additions to FastAPI's own OpenAPI description, by path.
 
     Args:
         targets: target languages by source language.
+        picture_targets: those of pictures.
         config: the limits.
     """
     properties = _translate_properties(targets, config)
     whole = _both(_object(properties, ["q", "source", "target"]))
-    named = {name: properties[name] for name in ("source", "target")}
+    named = _languages({**targets, **{s: [*targets.get(s, []), *t] for s, t in picture_targets.items()}})
     file = _object(
         {"file": {"type": "string", "format": "binary"}, **named, **_KEEP_IN_FORM, **_KEY}, ["file", "source", "target"]
     )
@@ -67,6 +104,8 @@ def operations(targets: dict[str, list[str]], config: ServeConfig) -> dict[str, 
             _both(_object({"q": properties["q"], **_KEY}, ["q"])), {"type": "array", "items": _DETECTED}
         ),
         "/translate_file": _operation({"multipart/form-data": {"schema": file}}, link),
+        "/translate_image": _operation(_picture(picture_targets), _IMAGE_RESPONSE)
+        | {"parameters": [_in_query(name, schema) for name, schema in _languages(picture_targets).items()]},
         "/suggest": {"responses": _error_responses("403")},
         "/download_file/{filename}": {
             "responses": {"200": _bytes("application/octet-stream")} | _error_responses("404")
@@ -79,11 +118,9 @@ def operations(targets: dict[str, list[str]], config: ServeConfig) -> dict[str, 
 def _translate_properties(targets: dict[str, list[str]], config: ServeConfig) -> Schema:
     text = _TEXT | {"minLength": 1, "maxLength": config.char_limit}
     texts = {"type": "array", "items": _TEXT | {"maxLength": config.char_limit}, "minItems": 1}
-    sources, target_codes = [*sorted(targets), "auto"], sorted({code for codes in targets.values() for code in codes})
     return {
         "q": {"oneOf": [text, texts | {"maxItems": config.batch_limit}]},
-        "source": {"type": "string", "enum": sources, "description": "Language code, or auto"},
-        "target": {"type": "string", "enum": target_codes, "description": "Language code"},
+        **_languages(targets),
         "format": {"type": "string", "enum": ["text", "html"], "default": "text"},
         "alternatives": {"type": "integer", "minimum": 0, "maximum": config.alternatives_limit, "default": 0},
         "details": {
@@ -96,8 +133,26 @@ def _translate_properties(targets: dict[str, list[str]], config: ServeConfig) ->
     }
 
 
-def _object(properties: Schema, required: list[str]) -> Schema:
-    return {"type": "object", "properties": properties, "required": required}
+def _languages(targets: dict[str, list[str]]) -> Schema:
+    """The parameters `source` and `target`."""
+    sources, codes = [*sorted(targets), "auto"], sorted({code for codes in targets.values() for code in codes})
+    target = {"type": "string", "description": "Language code"}
+    return {
+        "source": {"type": "string", "enum": sources, "description": "Language code, or auto"},
+        "target": target | ({"enum": codes} if codes else {}),
+    }
+
+
+def _picture(targets: dict[str, list[str]]) -> Schema:
+    """A picture or PDF in a form, or as the body with the other parameters in the query."""
+    binary = {"type": "string", "format": "binary"}
+    form = _object({"file": binary, **_languages(targets), **_KEY}, ["file", "source", "target"])
+    bodies = ("image/*", "application/pdf", "application/octet-stream")
+    return {"multipart/form-data": {"schema": form}} | {kind: {"schema": binary} for kind in bodies}
+
+
+def _in_query(name: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "required": False, "schema": schema}
 
 
 def _json(schema: Schema) -> Schema:

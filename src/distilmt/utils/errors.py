@@ -13,3 +13,7 @@ class UserError(Exception):
         ...     print(error)
         runs/demo/corpus has no config.yaml: name the directory of a run, such as runs/demo
     """
+
+
+class TooLargeError(UserError):
+    """An input with more bytes, pixels or pages than is read."""

@@ -4,6 +4,7 @@ import { get, linked, post, useKey } from "./api.js";
 import * as comparison from "./comparison.js";
 import * as files from "./files.js";
 import * as languages from "./languages.js";
+import * as pictures from "./pictures.js";
 import { WORDS } from "./words.js";
 
 const PAUSE = 250; // milliseconds without a key before a text is sent
@@ -29,7 +30,10 @@ async function begin() {
     byId("key-row").hidden = !settings.keyRequired;
     if (!settings.keyRequired) models = await get("models");
     languages.know(known, { source: settings.language.source.code, target: settings.language.target.code });
-    if (settings.supportedFilesFormat.length) files.setUp(settings.supportedFilesFormat, pair);
+    if (settings.picturesTranslation) pictures.setUp(pair);
+    if (settings.supportedFilesFormat.length) {
+      files.setUp(settings.supportedFilesFormat, pair, settings.picturesTranslation ? pictures : null);
+    }
     comparison.setUp(() => report(...comparison.show()));
     listen();
     show();
@@ -151,6 +155,7 @@ function show() {
   showFacts();
   showStatus();
   showReports();
+  pictures.show();
 }
 
 function showCount() {

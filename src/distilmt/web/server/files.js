@@ -6,8 +6,8 @@ const zone = document.getElementById("files");
 const input = document.getElementById("file");
 const done = document.getElementById("done");
 
-// `pair` tells the languages that are chosen.
-export function setUp(kinds, pair) {
+// `pair` tells the languages that are chosen; `instead` gets pictures that are dropped, where the server reads them.
+export function setUp(kinds, pair, instead) {
   zone.hidden = false;
   input.accept = kinds.join(",");
   document.getElementById("kinds").textContent = kinds.join("  ");
@@ -17,7 +17,10 @@ export function setUp(kinds, pair) {
   document.addEventListener("dragleave", () => zone.classList.remove("over"));
   document.addEventListener("drop", ({ dataTransfer }) => {
     zone.classList.remove("over");
-    if (dataTransfer.files.length) translate(dataTransfer.files[0], pair());
+    const [file] = dataTransfer.files;
+    if (!file) return;
+    if (instead?.isPicture(file)) instead.translate(file, pair());
+    else translate(file, pair());
   });
 }
 

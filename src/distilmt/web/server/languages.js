@@ -6,7 +6,7 @@ const target = document.getElementById("target");
 let known = []; // as /languages tells
 
 export function know(languages, first) {
-  known = languages;
+  known = languages.map(({ code, targets, imageTargets = [] }) => ({ code, targets: [...new Set([...targets, ...imageTargets])] }));
   show();
   source.value = first.source;
   showTargets(first.target);

@@ -9,6 +9,10 @@ export const WORDS = {
     detected: "{language} was detected ({confidence} %).", working: "Translating {name}…", download: "Download {name}",
     failed: "{reason}", same: "Both say the same.", differ: "{count} words differ: they are marked.",
     unreachable: "The server does not answer.", reports: "Reports:", empty: "",
+    picture: "Translate a picture", choosePicture: "Choose a picture", camera: "Take a photo",
+    dropPicture: "or drop or paste it here", inPlace: "In the picture", original: "Show the original",
+    pictureDone: "Translated in {ms} ms.", noText: "There is no text in this picture.",
+    undecodable: "This browser cannot show the picture: save it as PNG.",
   },
   zh: {
     title: "翻译", from: "从", to: "到", swap: "交换语言", detect: "检测语言",
@@ -19,5 +23,9 @@ export const WORDS = {
     detected: "检测到的语言：{language}（{confidence} %）。", working: "正在翻译 {name}…", download: "下载 {name}",
     failed: "{reason}", same: "两者译文相同。", differ: "{count} 个词不同，已标出。",
     unreachable: "服务器没有响应。", reports: "报告：", empty: "",
+    picture: "翻译图片", choosePicture: "选择图片", camera: "拍照",
+    dropPicture: "或将图片拖到或粘贴到这里", inPlace: "图片中的译文", original: "显示原图",
+    pictureDone: "翻译用时 {ms} 毫秒。", noText: "图片中没有文字。",
+    undecodable: "浏览器无法显示这张图片：请另存为 PNG。",
   },
 };

@@ -22,8 +22,8 @@ Sentence = TypeVar("Sentence", bound=Sized)
 TranslateBatch: TypeAlias = Callable[[list[Sentence], int], list[list[Hypothesis]]]
 _SENTENCES_PER_REQUEST = 32  # sentences of one request per turn, so that a large request does not block a small one
 _CHARACTERS_PER_TOKEN = 3
-"""Characters, or columns of a picture; an estimate, for batches only: exact counts would need the tokenizer on the event
-loop, which must not block."""
+"""Characters, or columns of a picture; an estimate, for batches only: exact counts would need the tokenizer on the
+event loop, which must not block."""
 _TOKENS_PER_SENTENCE = 8
 """Lower bound of what a waiting sentence adds to a batch, so that enough of them start it without waiting longer: real
 sentences are longer, and a batch that is already full gains nothing from the window."""

@@ -1,0 +1,112 @@
+"""Pictures on the server's page, in a real browser, over a real server: chosen, dropped, pasted; on a phone too."""
+
+import base64
+import json
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from helpers import commands
+from helpers.browser import barriers, chromium, watched
+from helpers.pages_of_text import text_picture
+from helpers.pictures import RENDERING, new_picture_model
+
+from distilmt.export.card import Form, ModelCard, write_card
+from distilmt.export.ctranslate2_pictures import export_pictures
+
+pytestmark = pytest.mark.slow
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
+_EVENT = """
+([target, name, encoded]) => {
+  const bytes = Uint8Array.from(atob(encoded), (each) => each.charCodeAt(0));
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], `${name}.png`, { type: "image/png" }));
+  const event = name === "paste"
+    ? new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true })
+    : new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
+  document.querySelector(target).dispatchEvent(event);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory, shared_tokenizer):
+    """Of `distilmt serve` with a model that reads pictures alone."""
+    pytest.importorskip("rapidocr")
+    model = tmp_path_factory.mktemp("models") / "reader"
+    export_pictures(new_picture_model(shared_tokenizer), shared_tokenizer, model, "float32", RENDERING)
+    write_card(model, ModelCard("en", "it", "student"), Form("CTranslate2", "ctranslate2", ""))
+    command = [sys.executable, "-m", "distilmt", "serve", str(model), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=commands.environment()) as server:
+        assert server.stderr is not None
+        lines = iter(server.stderr.readline, "")
+        yield next(result[0] for line in lines if (result := re.search(r"http://\S+", line)))
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    text_picture(["A library for images", "and for other pictures."], (480, 160)).save(path)
+    return path
+
+
+def translated(page, address, act):
+    """The response to what translates a picture, once the page shows it."""
+    page.goto(address)
+    page.locator("#source option[value=en]").wait_for(state="attached")
+    with page.expect_response("**/translate_image", timeout=60_000) as response:
+        act()
+    page.get_by_text(re.compile(r"Translated in [\d,]+ ms\.|翻译用时")).wait_for()
+    return json.loads(response.value.body())
+
+
+@pytest.mark.parametrize("settings", [{"locale": "en"}, {"locale": "zh-CN", **PHONE}], ids=["desktop", "phone"])
+def test_a_picture_is_shown_with_its_translation_in_place(engine, address, photo, settings):
+    with watched(engine, **settings) as page:
+        result = translated(page, address, lambda: page.locator("#picture").set_input_files(photo))
+        paragraphs = result["pages"][0]["paragraphs"]
+        boxes = page.locator("#stage .box")
+        assert boxes.all_text_contents() == [each["translation"] for each in paragraphs] != []
+        assert page.locator("#picture-text p").all_text_contents() == boxes.all_text_contents()
+        image, box = page.locator("#stage img").bounding_box(), boxes.first.bounding_box()
+        scale = image["width"] / 480
+        left, top, right, _ = paragraphs[0]["box"]
+        assert box["x"] - image["x"] == pytest.approx(left * scale, abs=1)
+        assert box["y"] - image["y"] == pytest.approx(top * scale, abs=1)
+        assert box["width"] == pytest.approx((right - left) * scale, abs=1)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the screen"
+        assert page.locator("#camera").get_attribute("capture") == "environment"
+        assert barriers(page) == []
+        page.locator("#original").click()
+        assert not boxes.first.is_visible()
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_pictures_are_dropped_and_pasted(engine, address, photo, way):
+    with watched(engine, locale="en") as page:
+        encoded = base64.b64encode(photo.read_bytes()).decode()
+        result = translated(page, address, lambda: page.evaluate(_EVENT, ["#text", way, encoded]))
+        assert page.locator("#stage img").get_attribute("alt") == f"{way}.png"
+        assert page.locator("#picture-text p").count() == len(result["pages"][0]["paragraphs"]) > 0
+
+
+def test_a_broken_picture_is_one_line(engine, address, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    with engine.new_context(locale="en") as context:
+        page = context.new_page()
+        page.goto(address)
+        page.locator("#source option[value=en]").wait_for(state="attached")
+        page.locator("#picture").set_input_files(tmp_path / "broken.png")
+        status = page.get_by_text("Invalid request: the file is")
+        status.wait_for(timeout=60_000)
+        assert status.get_attribute("id") == "picture-status"

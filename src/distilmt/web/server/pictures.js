@@ -20,7 +20,7 @@ export function setUp(pair) {
   }
   document.addEventListener("paste", (event) => {
     const picture = [...event.clipboardData.files].find(isPicture);
-    if (!picture) return;
+    if (!picture || event.clipboardData.types.includes("text/plain")) return; // offices paste text as a picture too
     event.preventDefault();
     translate(picture, pair());
   });

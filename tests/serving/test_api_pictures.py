@@ -91,11 +91,12 @@ def test_a_file_comes_back_with_its_translation(client, photo):
 
 
 def test_a_pdf_comes_back_as_one(client):
+    pypdfium2 = pytest.importorskip("pypdfium2")
     data = pdf_of([TEXT, ["Another page."]], (300, 150))
     url = client(("POST", "/translate_file", upload(data, "two.pdf"))).json()["translatedFileUrl"]
     assert url.endswith(".two_it.pdf")
     content = client(("GET", url)).content
-    assert content.startswith(b"%PDF-") and content.count(b"/Type /Page\n") == 2
+    assert len(pypdfium2.PdfDocument(content)) == 2
     pages = client(("POST", "/translate_image", upload(data, "two.pdf"))).json()["pages"]
     assert [page["page"] for page in pages] == [1, 2] and all(page["paragraphs"] for page in pages)
 

@@ -16,10 +16,10 @@ from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.export.ctranslate2_pictures import export_pictures
 from distilmt.pictures.reading import SUFFIXES
 from distilmt.serving.catalog import served_models
-from distilmt.serving.document_process import PICTURES
 from distilmt.serving.documents import Documents
 from distilmt.serving.errors import ApiError
 from distilmt.serving.picture_job import PictureJob
+from distilmt.serving.processes import DocumentProcess
 from distilmt.utils.errors import UserError
 
 LANGUAGES = {"source": "en", "target": "it"}
@@ -137,12 +137,13 @@ def test_more_lines_than_allowed_are_refused(alone):
     assert response.json()["error"] == "Invalid request: the picture has more than 2 lines of text: send it in parts"
 
 
-def test_a_picture_that_takes_too_long_is_refused_and_its_process_ends(photo):
+def test_a_picture_that_takes_too_long_is_refused_and_its_process_ends(photo, monkeypatch):
     pytest.importorskip("rapidocr")
-    documents = Documents(seconds=0.3)
+    documents, closed, close = Documents(seconds=0.3), [], DocumentProcess.close
+    monkeypatch.setattr(DocumentProcess, "close", lambda process: closed.append(close(process)))
     with pytest.raises(ApiError, match="takes longer than") as error:
         asyncio.run(documents.run_picture(PictureJob(photo, 16, 512), lambda lines, check: []))
-    assert error.value.status == 413 and not documents._processes[PICTURES]
+    assert error.value.status == 413 and len(closed) == 1
     documents.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import groupby, product
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -53,3 +54,8 @@ def test_more_characters_than_positions_count_as_zero() -> None:
     batch = reading([[1, 1, 1]], [4])  # two equal characters need a blank between them
     assert ctc_loss(batch).item() == 0
     assert ctc_loss(replace(batch, characters=torch.tensor([1, 2, 1]))).item() > 0
+
+
+def test_a_character_without_a_class_is_an_error_instead_of_memory_corruption() -> None:
+    with pytest.raises(ValueError, match="character 3 has no class among 3"):
+        ctc_loss(reading([[1, 3]], [4]))

@@ -36,6 +36,7 @@ from distilmt.pipeline.steps.pictures import training_pictures
 from distilmt.pipeline.steps.train import student_job
 from distilmt.recipes import cost, plan
 from distilmt.training.batching import collate, epoch_batches
+from distilmt.training.throughput import seconds_per_update
 from distilmt.training.train_step import Stepper
 from distilmt.training.trainer import TrainingJob, train
 from distilmt.utils.errors import UserError
@@ -242,3 +243,9 @@ def test_missing_fonts_are_one_line(config) -> None:
     rendering = replace(config.student.rendering, fonts=["fonts-that-do-not-exist"])
     with pytest.raises(UserError, match="no font with scalable glyphs is installed"):
         check_pictures(replace(config, student=replace(config.student, rendering=rendering)))
+
+
+def test_the_pace_of_reading_is_measured(config, tokenizer, job) -> None:
+    objective = replace(job.objective, ctc_weight=0.5)
+    training = replace(job.config, batch_tokens=256)
+    assert seconds_per_update(job.data, config.student.model, training, objective, tokenizer, seconds=0.01) > 0

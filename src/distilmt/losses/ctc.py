@@ -16,7 +16,12 @@ def ctc_loss(reading: Reading) -> Tensor:
     """Negative log-probability of the characters, summed over sources: a scalar, in float32.
 
     A source with more characters than positions cannot be read: it counts as zero.
+
+    Raises:
+        ValueError: a character has no class; PyTorch would write beyond its memory.
     """
+    if reading.characters.numel() and int(reading.characters.max()) >= len(reading.weight):
+        raise ValueError(f"character {int(reading.characters.max())} has no class among {len(reading.weight)}")
     logits = F.linear(reading.states, reading.weight.to(reading.states.dtype), reading.bias.to(reading.states.dtype))
     return F.ctc_loss(
         logits.float().log_softmax(-1).transpose(0, 1),  # [S, B, characters + 1]

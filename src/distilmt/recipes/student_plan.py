@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 
 from distilmt.config import RunConfig
@@ -32,7 +33,8 @@ def lengths_after_labels(config: RunConfig, seconds: float) -> dict[str, Any]:
     paths, student, begin = config.paths, config.student, time.monotonic()
     tokenizer = tokenizers.load(paths.tokenizer)
     job, _ = student_job(config, paths, tokenizer)
-    measured = (student.objective, NO_TEACHER) if student.baseline else (student.objective,)
+    baseline = replace(NO_TEACHER, ctc_weight=student.objective.ctc_weight)
+    measured = (student.objective, baseline) if student.baseline else (student.objective,)
     limit = min(MEASURING, max(0.5, _MEASURING_SHARE * seconds))
     paces = [
         seconds_per_update(job.data, student.model, student.training, each, tokenizer, seconds=limit)

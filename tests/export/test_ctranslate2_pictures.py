@@ -109,19 +109,20 @@ def test_the_saved_model_is_exported_the_same(shared_tokenizer, tmp_path):
     assert (tmp_path / "a" / "model.bin").read_bytes() == (tmp_path / "b" / "model.bin").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"height": 32}, "reads frames of 64 numbers, but student.rendering has 4 columns of 32 pixels, 128 numbers"),
-        ({"max_columns": 2048}, "positions for 128 frames, but a picture of student.rendering.max_columns has 512"),
-    ],
-)
-def test_other_pictures_are_refused(shared_tokenizer, tmp_path, changes, message):
+def test_pictures_of_another_height_are_refused(shared_tokenizer, tmp_path):
+    model, other = new_picture_model(shared_tokenizer), replace(RENDERING, height=32)
+    message = r"reads frames of 64 numbers, but student\.rendering has 4 columns of 32 pixels, 128 numbers"
     with pytest.raises(UserError, match=message):
-        export_pictures(
-            new_picture_model(shared_tokenizer), shared_tokenizer, tmp_path / "x", "int8", replace(RENDERING, **changes)
-        )
+        export_pictures(model, shared_tokenizer, tmp_path / "x", "int8", other)
     assert not (tmp_path / "x").exists()
+
+
+def test_pictures_are_as_wide_as_the_model_has_positions(shared_tokenizer, tmp_path):
+    """64 positions are 128 frames of 4 columns; what is wider is cut and translated in parts."""
+    model = new_picture_model(shared_tokenizer)
+    export_pictures(model, shared_tokenizer, tmp_path / "student", "float32", replace(RENDERING, max_columns=2048))
+    assert read_json(tmp_path / "student" / "distilmt.json")["max_columns"] == 512
+    assert ImageTranslator(tmp_path / "student").translate_lines([strokes(512), strokes(700)])[1]
 
 
 def test_fonts_are_checked_before_training():

@@ -94,7 +94,7 @@ def check_frames(model: WhisperModel, rendering: RenderingConfig) -> None:
     """Check that a model reads the pictures of a configuration.
 
     Raises:
-        UserError: its frames have another size, or too few positions.
+        UserError: its frames have another size.
     """
     size, expected = model.network.config.num_mel_bins, rendering.columns_per_frame * rendering.height
     if size != expected:
@@ -102,13 +102,13 @@ def check_frames(model: WhisperModel, rendering: RenderingConfig) -> None:
             f"the model reads frames of {size} numbers, but student.rendering has {rendering.columns_per_frame} "
             f"columns of {rendering.height} pixels, {expected} numbers: use the values of its training"
         )
-    frames = frame_count(rendering.max_columns, rendering.height, rendering.columns_per_frame)
-    positions = model.dimensions.max_positions
-    if frames > FRAMES_PER_POSITION * positions:
-        raise UserError(
-            f"the model has positions for {FRAMES_PER_POSITION * positions} frames, but a picture of "
-            f"student.rendering.max_columns has {frames}: use the values of its training"
-        )
+
+
+def widest_picture(model: WhisperModel, rendering: RenderingConfig) -> int:
+    """Columns of the widest picture that a model has positions for, at most `max_columns`; wider ones are cut."""
+    in_square = frame_count(1, rendering.height, rendering.columns_per_frame)
+    squares = max(1, FRAMES_PER_POSITION * model.dimensions.max_positions // in_square)
+    return min(rendering.max_columns, squares * in_square * rendering.columns_per_frame)
 
 
 def _manifest(model: WhisperModel, compute_type: str, rendering: RenderingConfig) -> ExportManifest:
@@ -119,7 +119,7 @@ def _manifest(model: WhisperModel, compute_type: str, rendering: RenderingConfig
         "input": "image",
         "height": rendering.height,
         "columns_per_frame": rendering.columns_per_frame,
-        "max_columns": rendering.max_columns,
+        "max_columns": widest_picture(model, rendering),
     }
 
 

@@ -17,7 +17,7 @@ from distilmt.config import ExportConfig, RunConfig
 from distilmt.config.rendering import RenderingConfig
 from distilmt.export.base import TrainedModel, require_packages
 from distilmt.export.card import Form, write_card
-from distilmt.export.ctranslate2_pictures import check_frames, picture_model
+from distilmt.export.ctranslate2_pictures import check_frames, picture_model, widest_picture
 from distilmt.export.picture_texts import pictures_of
 from distilmt.inference.image_translator import most_tokens
 from distilmt.models.checkpoint import write_tokenizer
@@ -92,15 +92,16 @@ class PictureDirectoryExporter:
         with atomic_directory(path) as temporary:
             network.save_pretrained(temporary)
             write_tokenizer(trained.tokenizer, temporary, positions)
-            write_card(temporary, trained.card, self._form(config.huggingface_type, positions))
+            widest = widest_picture(whisper, self.rendering)
+            write_card(temporary, trained.card, self._form(config.huggingface_type, positions, widest))
 
-    def _form(self, precision: str, positions: int) -> Form:
+    def _form(self, precision: str, positions: int, widest: int) -> Form:
         rendering = self.rendering
         square = frames_of(np.zeros((1, rendering.height), np.uint8), rendering.columns_per_frame)
         values: dict[str, Any] = {
             "height": rendering.height,
             "columns_per_frame": rendering.columns_per_frame,
-            "max_columns": rendering.max_columns,
+            "max_columns": widest,
             "square": len(square) * rendering.columns_per_frame,
             "most": positions - 1,
             "fewest": most_tokens(0, 1),

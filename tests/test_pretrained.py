@@ -1,17 +1,20 @@
 """The models that are installed with distilmt."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers import commands
+from helpers import commands, toy
 
 from distilmt import Translator
-from distilmt.config import RunConfig, TeacherConfig
+from distilmt.config import CorpusConfig, ObjectiveConfig, RunConfig, TeacherConfig, TokenizerConfig
 from distilmt.data.tokenizer import load as load_tokenizer
 from distilmt.models.checkpoint import load_model
+from distilmt.pipeline import preflight
 from distilmt.pipeline.steps.signature import signature
 from distilmt.utils import pretrained
+from distilmt.utils.errors import UserError
 from distilmt.utils.sizes import total_bytes
 
 SENTENCES = ["This package contains the documentation.", "It is a small and fast editor for text files."]
@@ -21,6 +24,18 @@ def test_the_teacher_has_at_most_15_megabytes_and_loads() -> None:
     assert total_bytes(pretrained.TEACHER) < 15e6
     model = load_model(pretrained.TEACHER)
     assert model.dimensions.vocabulary == len(load_tokenizer(pretrained.TEACHER).target.tokens)
+
+
+def test_a_student_with_another_vocabulary_is_refused_before_any_work(tmp_path: Path) -> None:
+    """Only distilmt reads weights in 8 bits, and only as a teacher with the student's vocabulary."""
+    corpus = CorpusConfig("en", "it", toy.write_corpus(tmp_path, 40))
+    config = RunConfig(str(tmp_path / "run"), corpus=corpus, teacher=TeacherConfig(str(pretrained.TEACHER)))
+    sequence_level = replace(config.student, objective=ObjectiveConfig(kd_weight=0.0, ce_weight=1.0))
+    without_top_k = replace(config, labels=replace(config.labels, top_k=0), student=sequence_level)
+    for each in (config, without_top_k):
+        with pytest.raises(UserError, match=r"stored in 8 bits .*: set tokenizer\.path to .*en-it-teacher$"):
+            preflight.check(each, exporting=True)
+    preflight.check(replace(config, tokenizer=TokenizerConfig(str(pretrained.TEACHER))), exporting=True)
 
 
 def test_the_student_is_ten_times_smaller_than_its_teacher_in_float32() -> None:

@@ -57,6 +57,18 @@ def test_bash_completes_files(bash_script, tmp_path):
     assert done.stdout.split() == ["a-run"]
 
 
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes(tmp_path):
+    lines = ["comp", "translate --beam", "run run.yaml --student.model.preset t", "completion "]
+    calls = "".join(f'; echo; complete -C"distilmt {line}"' for line in lines)
+    (tmp_path / "script").write_text(script("fish"), encoding="utf-8")
+    command = ["fish", "--no-config", "-c", f"source {tmp_path}/script{calls}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    words = [[line.split("\t")[0] for line in part.splitlines()] for part in done.stdout.split("\n\n")]
+    expected = [["compare", "completion", "compress"], ["--beam_size"], ["tiny", "teacher", "teacher-big"], [*SHELLS]]
+    assert [{word for word in given if word} for given in words] == [*map(set, expected)]
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_shell_has_a_script_with_all_commands(capsys, tmp_path, shell):
     assert cli.main(["completion", shell]) == 0

@@ -133,6 +133,7 @@ def _check_teacher(config: RunConfig) -> None:
         raise UserError(f"teacher.url {teacher.url!r} must begin with http:// or https://")
     if path and Path(path).exists() and not _is_imported(config):
         _check_model(path)
+        _check_8_bits(config, Path(path))
         _check_vocabulary(config, Path(path))
 
 
@@ -161,6 +162,21 @@ def _check_model(path: str) -> str:
     if not any(Path(path).glob("*.safetensors")):
         raise UserError(f"teacher {path!r} has no .safetensors weights: convert it with `save_pretrained` first")
     return name
+
+
+def _check_8_bits(config: RunConfig, teacher: Path) -> None:
+    """Only distilmt reads weights in 8 bits, as a teacher with the student's vocabulary; Transformers does not."""
+    from distilmt.data import tokenizer
+    from distilmt.models.int8_weights import FILE
+
+    if not (teacher / FILE).exists() or (teacher / "model.safetensors").exists():
+        return
+    own = config.tokenizer.path
+    if own is None or tokenizer.load(Path(own)).fingerprint != tokenizer.load(teacher).fingerprint:
+        raise UserError(
+            f"teacher {str(teacher)!r} is stored in 8 bits ({FILE}), which needs a student with its vocabulary: set "
+            f"tokenizer.path to {teacher}"
+        )
 
 
 def _check_vocabulary(config: RunConfig, teacher: Path) -> None:

@@ -14,7 +14,7 @@ def test_a_file_that_cannot_be_written_is_named_as_its_user_named_it(directory):
     assert f"({directory}.hidden.tmp)" in str(message(own))
 
 
-def test_only_a_command_that_resumes_is_said_to():
+def test_only_a_command_that_resumes_names_that_remedy():
     error = OSError(errno.ENOSPC, "No space left on device", "a.txt")
     line = "No space left on device (a.txt): free space or permit writing, then run the same command again"
     assert message(error) == line

@@ -95,7 +95,7 @@ def test_a_second_signal_ends_it_at_once():
     assert status == 130 and err.count("Interrupted") == 1
 
 
-def test_only_commands_that_resume_say_so():
+def test_only_commands_that_resume_print_that_remedy():
     status, _, err = stopped("python", signal.SIGINT, resumes=False)
     assert (status, err) == (130, "\nInterrupted.\n")
     no_resume = {"cost", "translate", "serve", "publish", "labels", "completion"}

@@ -73,7 +73,7 @@ def test_what_cannot_be_done_is_reported_in_a_line(capsys, monkeypatch, exported
     assert (tmp_path / "a.md").read_text(encoding="utf-8") == "ban" and not (tmp_path / "o").exists()
 
 
-def test_documents_on_standard_output_are_json_if_wanted(capsys, exported_model, tmp_path):
+def test_documents_on_standard_output_can_be_json(capsys, exported_model, tmp_path):
     (tmp_path / "a.html").write_bytes("<p>ban è</p>".encode("utf-16"))
     _, plain = message(capsys, exported_model, "--text", "<p>ban è</p>", "--format", "html")
     _, page = message(capsys, exported_model, tmp_path / "a.html", "--json")

@@ -81,13 +81,13 @@ def test_all_pages_of_a_tiff_and_the_first_frame_of_an_animation() -> None:
         assert len([*pages_of(encoded(PICTURE, form, save_all=True, append_images=frames), "a.gif")]) == 1
 
 
-def test_pages_of_a_pdf_are_drawn_like_a_scan() -> None:
+def test_pages_of_a_pdf_have_the_size_of_a_scan() -> None:
     pages = [*pages_of(pdf_of([["First page"], ["Second page"]]), "a.pdf")]
     assert [p.shape for p in pages] == [(2339, 1654, 3)] * 2  # A4 at 200 dots per inch
     assert all(np.median(p) == 255 and p.min() < 50 for p in pages) and (pages[0] != pages[1]).any()
 
 
-def test_a_poster_in_a_pdf_is_drawn_smaller() -> None:
+def test_a_poster_in_a_pdf_becomes_smaller() -> None:
     for size in ((14_400, 14_400), (10, 14_400), (0.01, 0.01)):
         (poster,) = pages_of(pdf_of([["x"]], size), "a.pdf")
         assert 1 <= poster.shape[0] <= 32_000 and poster.shape[0] * poster.shape[1] < 17_000_000

@@ -186,14 +186,16 @@ def _extent(boxes: Sequence[Box], lines: Sequence[int]) -> Extent:
 
 def _reading_order(extents: Sequence[Extent]) -> list[int]:
     """Units in reading order: down a column, then the next one; what spans columns is read where it stands."""
-    rest = sorted(range(len(extents)), key=lambda unit: (extents[unit][1], extents[unit][0]))
-    earlier = {unit: {other for other in rest if other != unit and _precedes(extents, other, unit)} for unit in rest}
+    unread = sorted(range(len(extents)), key=lambda unit: (extents[unit][1], extents[unit][0]))
+    earlier = {
+        unit: {other for other in unread if other != unit and _precedes(extents, other, unit)} for unit in unread
+    }
     order: list[int] = []
-    while rest:
-        remaining = set(rest)
-        unit = next((unit for unit in rest if not earlier[unit] & remaining), rest[0])
+    while unread:
+        remaining = set(unread)
+        unit = next((unit for unit in unread if not earlier[unit] & remaining), unread[0])
         order.append(unit)
-        rest.remove(unit)
+        unread.remove(unit)
     return order
 
 

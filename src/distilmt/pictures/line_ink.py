@@ -153,9 +153,9 @@ def _without_neighbors(letters: np.ndarray, core: tuple[int, int]) -> np.ndarray
     is_rule = (wide > _RULE_LENGTH * width) & (high < _RULE_THICKNESS * height) & (width > 3 * height)
     is_border = (top == 0) & (bottom == height) & (wide < _RULE_THICKNESS * height)
     is_speck = area < max(2.0, (_MIN_SPECK * height) ** 2)
-    is_kept = ~(is_above | is_below | is_rule | is_border | is_speck)
-    is_kept[0] = False  # the background
-    result: np.ndarray = is_kept[labels].astype(np.uint8)
+    is_letter = ~(is_above | is_below | is_rule | is_border | is_speck)
+    is_letter[0] = False  # the background
+    result: np.ndarray = is_letter[labels].astype(np.uint8)
     return result
 
 

@@ -57,7 +57,7 @@ def overlay(page: TranslatedPage, font_file: str | None = None) -> np.ndarray:
     for paragraph in page.paragraphs:
         texts, size = _fitted(paragraph.translation, paragraph.lines, font_at)
         for line, text in zip(paragraph.lines, texts, strict=True):
-            _lay(pixels, line.quad, _drawn(line, text, font_at(size)))
+            _lay(pixels, line.quad, _drawing(line, text, font_at(size)))
     return pixels
 
 
@@ -106,12 +106,12 @@ def _filled(words: Sequence[str], separator: str, widths: Sequence[float], font:
         texts.append(separator.join(words[position:end]))
         position = end
     if position < len(words):
-        rest = [texts[-1]] if texts[-1] else []
-        texts[-1] = separator.join([*rest, *words[position:]])
+        last = [texts[-1]] if texts[-1] else []
+        texts[-1] = separator.join([*last, *words[position:]])
     return texts, position == len(words)
 
 
-def _drawn(line: Line, text: str, font: Font) -> np.ndarray:
+def _drawing(line: Line, text: str, font: Font) -> np.ndarray:
     """The strip of a line with a text instead of its own, in the colors of both; narrower letters if it is too long."""
     from PIL import Image, ImageDraw
 

@@ -136,3 +136,15 @@ def messages():
     yield handler.lines
     logger.removeHandler(handler)
     logger.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def picture_student(tmp_path_factory, shared_tokenizer):
+    """A student of random weights that reads pictures, exported as it is shipped."""
+    from helpers.pictures import RENDERING, new_picture_model
+
+    from distilmt.export.ctranslate2_pictures import export_pictures
+
+    directory = tmp_path_factory.mktemp("pictures") / "student"
+    export_pictures(new_picture_model(shared_tokenizer), shared_tokenizer, directory, "float32", RENDERING)
+    return directory

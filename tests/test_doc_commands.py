@@ -62,7 +62,29 @@ def test_many_commands_are_run():
     assert len(QUICK) > 15
 
 
-@pytest.mark.parametrize("command", QUICK, ids=str)
+PICTURES = ("photo.jpg", "screenshot.png", "scan.pdf")
+
+
+@pytest.fixture
+def pictures(workplace, picture_student):
+    """The pictures that commands name, and a run whose student reads them."""
+    pytest.importorskip("rapidocr")
+    from helpers.pages_of_text import pdf_of, text_picture
+
+    lines = ["Two young men are outside near", "many bushes and talk a little."]
+    for name in PICTURES[:2]:
+        text_picture(lines, (480, 120)).convert("RGB").save(workplace / name)
+    (workplace / "scan.pdf").write_bytes(pdf_of([lines], (300, 160)))
+    (workplace / "runs/images/exports").mkdir(parents=True)
+    (workplace / "runs/images/exports/student-int8").symlink_to(picture_student)
+
+
+@pytest.mark.parametrize("command", [command for command in QUICK if {*PICTURES} & {*command.words}], ids=str)
+def test_commands_on_pictures(command, pictures):
+    assert run(command, command.words) or "--output" in command.words
+
+
+@pytest.mark.parametrize("command", [command for command in QUICK if not {*PICTURES} & {*command.words}], ids=str)
 def test_commands_on_a_finished_run(command, workplace, finished_run, request):
     places = {"DIR": "runs/demo/labels", "OUT": "out"}
     words = tuple(places.get(word, word) for word in command.words)

@@ -173,7 +173,7 @@ def test_inline_pictures_are_small():
 
 def test_it_refuses_text_in_one_line(evaluated):
     with pytest.raises(UserError, match=r"exports.student-int8 reads pictures, not text") as error:
-        Translator(evaluated.paths.root)
+        Translator(evaluated.paths.root).translate("a text")
     assert "\n" not in str(error.value)
 
 

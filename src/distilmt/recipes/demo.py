@@ -71,7 +71,7 @@ def run(config: DemoConfig) -> Path:
     plan = cached_plan(root, "labels", second, lambda: {"max_sentences": _label_count(config, second, root)})
     third = replace(second, labels=replace(second.labels, **plan))
     _run_step("labels", third)
-    seconds = minutes(config) * 60 - _reserve(config)
+    seconds = minutes(config) * 60 - reserve(minutes(config))
     plan = cached_plan(root, "student", third, lambda: {"training": lengths_after_labels(third, seconds)})
     training = replace(third.student.training, **plan["training"])
     return runner.run(replace(third, student=replace(third.student, training=training)))
@@ -122,14 +122,6 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     return with_pictures(run_config, minutes(config)) if config.task == "images" else run_config
 
 
-def _reserve(config: DemoConfig) -> float:
-    """Seconds for everything after the trainings; student and baseline have the same exports."""
-    if config.task == "images":  # the test set is translated twice, clean and degraded
-        return reserve(minutes(config))
-    export = recipe_for(teacher_path(config)).export
-    return reserve(minutes(config), len(export.teacher) + 2 * len(export.student))
-
-
 def _run_step(step: str, config: RunConfig) -> None:
     with runner.open_run(config, whole=False):
         runner.execute_step(step, config)
@@ -156,7 +148,7 @@ def _teacher_lengths(
     pace = text.pace(teacher.model, teacher.training)
     logger.info(f"teacher: {pace * 1000:.0f} ms per update on this machine")
     elapsed = elapsed_seconds(run_config.paths, "corpus", "tokenizer") + time.monotonic() - begin
-    lengths = training_lengths(_TEACHER_SHARE * (minutes(config) * 60 - elapsed - _reserve(config)), pace)
+    lengths = training_lengths(_TEACHER_SHARE * (minutes(config) * 60 - elapsed - reserve(minutes(config))), pace)
     passes = lengths["max_steps"] * teacher.training.batch_tokens / max(1, text.tokens)
     # With one or two epochs there is no overfitting.
     return lengths | {"dropout": 0.1 if passes > 2 else 0.0}
@@ -205,7 +197,7 @@ def _label_count(config: DemoConfig, run_config: RunConfig, root: Path) -> int:
     pace = _label_pace(run_config, root)
     logger.info(f"labels: {1 / pace:.0f} sentences/s")
     elapsed = elapsed_seconds(run_config.paths, "corpus", "tokenizer", "teacher") + time.monotonic() - begin
-    left = max(15.0, minutes(config) * 60 - _reserve(config) - elapsed)
+    left = max(15.0, minutes(config) * 60 - reserve(minutes(config)) - elapsed)
     sentences = result_of(CorpusResult, read_step(root / "corpus")).train
     share = LABEL_SHARE if config.task == "images" else _LABEL_SHARE
     return min(max(500, int(share * left / pace)), sentences)

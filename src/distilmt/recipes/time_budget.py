@@ -60,14 +60,14 @@ def elapsed_seconds(paths: RunPaths, *steps: str) -> float:
     return sum(record.seconds for name in steps if (record := read_step(paths.step(name))) is not None)
 
 
-def reserve(minutes: float, systems: int = 6) -> float:
-    """Seconds reserved for exports, evaluation and the report of a number of exported systems.
+def reserve(minutes: float) -> float:
+    """Seconds reserved for exports, evaluation and the report.
 
     They start some processes (20 s), then take longer for bigger models, 0.28 of a short demo; from 10 minutes on the
-    number of test sentences limits them. A demo of 4 minutes reserves 87 s; 103 s were measured on 2 cores. With half
-    of the systems, a demo of 6.5 minutes reserves 84 s; 83 s were measured with a student at beam 4.
+    number of test sentences limits them. A demo of 4 minutes reserves 87 s; 103 s were measured on 2 cores. One of 6.5
+    minutes reserves 129 s; 83 s and, while the same virtual machine was slower, 128 s were measured.
     """
-    return min(190.0, 20 + 0.28 * minutes * 60) * min(1.0, max(0.65, systems / 6))
+    return min(190.0, 20 + 0.28 * minutes * 60)
 
 
 def training_lengths(seconds: float, pace: float) -> dict[str, Any]:

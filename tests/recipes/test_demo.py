@@ -40,6 +40,9 @@ def test_the_built_in_teacher_gives_its_vocabulary_to_a_student_of_random_weight
     assert config.teacher.path == config.tokenizer.path == str(pretrained.TEACHER)
     assert config.student.initialization == "random" and config.student.objective.kd_weight > 0
     assert config.student.baseline and config.labels.top_k > 0
+    assert config.evaluation.student_beam_size == 1
+    longer = demo.first_plan(DemoConfig(dataset="debian", minutes=60), Path("x"))
+    assert (config.student.model.d_model or 0) < (longer.student.model.d_model or 0)
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,8 @@ def recipe_for(teacher: str | None) -> Recipe:
         both = ObjectiveConfig(kd_weight=0.9, ce_weight=0.1, reference_fraction=0.5, tail="uniform")
         export = ExportConfig(teacher=["float32"], student=["int8"])
         # Greedy decoding is how fast students are deployed; beam 4 has 1.9 BLEU more and 0.7 of the speed.
-        # In minutes a narrow student gets more updates: 25.0 BLEU instead of 21.1 to 27.0, and it is twice as fast.
+        # In minutes a narrow student gets more updates, and it is twice as fast as one of the teacher's width
+        # (benchmarks/results/demo-en-it.md).
         return Recipe(both, LabelConfig(beam_size=1, score_on="both"), "random", export, 1, _shape(192, 384, 2, 1))
     return Recipe(
         ObjectiveConfig(kd_weight=0.5, ce_weight=0.5), LabelConfig(beam_size=_BEAM_SIZE, score_on="both"), "random"

@@ -22,7 +22,7 @@ import sys
 import threading
 import types
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 MESSAGE_BYTES = 1 << 20
 IMPORTS = ("torch.nn.utils.rnn", "torch.distributed", "ctranslate2", "sklearn", "transformers.models.marian")
@@ -87,6 +87,14 @@ def ended(request: dict[str, Any], streams: list[int]) -> int:
     return status
 
 
+def run_child(request: dict[str, Any], streams: list[int]) -> NoReturn:
+    """Run in a forked process, with the signals of a new one, and end it."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os._exit(ended(request, streams))
+
+
 def serve(listener: socket.socket) -> None:
     """Fork a child for each request; write its identifier, and its status at its end, into the request's pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -130,10 +138,7 @@ def serve(listener: socket.socket) -> None:
                         connection.close()
                     for file in (wakeup, wakeup_writer, reply, *replies.values()):
                         os.close(file)
-                    signal.set_wakeup_fd(-1)
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    signal.signal(signal.SIGINT, signal.default_int_handler)
-                    os._exit(ended(json.loads(message), streams))
+                    run_child(json.loads(message), streams)
                 for file in streams:
                     os.close(file)
                 replies[child] = reply

@@ -95,12 +95,7 @@ def evaluate(
         >>> evaluation.comparison("other")["p_value"] > 0.05  # two sentences are too few
         True
     """
-    if not isinstance(against or {}, Mapping):
-        raise TypeError("against is no mapping: give the translations of each system by its name, as {'other': [...]}")
-    if not isinstance(target, str) or not target.strip():
-        raise TypeError(f"target is {target!r}: give the code of a language, such as 'it'")
-    whole_number("resampling.samples", resampling.samples, 1, MAX_COUNT)
-    whole_number("resampling.seed", resampling.seed, 0, MAX_SEED)
+    _check_options(against, target, resampling)
     hypotheses, references = text_list("hypotheses", hypotheses), text_list("references", references)
     sources = None if sources is None else text_list("sources", sources)
     others = {other: text_list(f"against[{other!r}]", texts) for other, texts in (against or {}).items()}
@@ -120,6 +115,15 @@ def evaluate(
         )
     ]
     return Evaluation(systems, comparisons)
+
+
+def _check_options(against: object, target: object, resampling: Resampling) -> None:
+    if not isinstance(against or {}, Mapping):
+        raise TypeError("against is no mapping: give the translations of each system by its name, as {'other': [...]}")
+    if not isinstance(target, str) or not target.strip():
+        raise TypeError(f"target is {target!r}: give the code of a language, such as 'it'")
+    whole_number("resampling.samples", resampling.samples, 1, MAX_COUNT)
+    whole_number("resampling.seed", resampling.seed, 0, MAX_SEED)
 
 
 def _check_lengths(outputs: Mapping[str, Sequence[str]], references: Sequence[str]) -> None:

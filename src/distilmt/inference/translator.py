@@ -97,12 +97,15 @@ class Translator:
         self._traits = ModelTraits(
             self.tokenizer.has_token, self._token_count, source, target, manifest.get("capitals")
         )
+        self._model = self._load(compute_type_for(manifest, self.device), threads)
+
+    def _load(self, compute_type: str, threads: int) -> ctranslate2.Translator:
         with checksums.wrap_read_errors(self.path, "model.bin, config.json or a vocabulary"):
-            self._model = ctranslate2.Translator(
+            return ctranslate2.Translator(
                 str(self.path),
                 device=self.device,
-                compute_type=compute_type_for(manifest, self.device),
-                inter_threads=workers,
+                compute_type=compute_type,
+                inter_threads=self._workers,
                 intra_threads=min(threads, os.cpu_count() or 1),
                 files=unpacked_files(self.path),
             )

@@ -80,19 +80,8 @@ def distill(
         >>> run.scores["student-int8"].bleu > 0
         True
     """
-    if config is not None:
-        if teacher or pair or text or train or (minutes, run_dir, seed) != (60.0, None, 1):
-            raise UserError(
-                "config and other arguments are both given: change the configuration with "
-                "RunConfig.from_yaml(path, changes)"
-            )
-        with explained("distilmt.distill"):
-            from distilmt.pipeline import runner
-
-            return Run(runner.run(_loaded(config)))
-    options = parse_values(
-        DistillConfig,
-        {
+    if config is None:
+        values = {
             "teacher": str(existing_path("teacher", teacher)) if teacher != "" else "",
             "pair": pair,
             "text": _names("text", text),
@@ -100,9 +89,20 @@ def distill(
             "minutes": minutes,
             "run_dir": None if run_dir is None else str(written_path("run_dir", run_dir)),
             "seed": seed,
-        },
-        {},
-    )
+        }
+        return _distill_text(parse_values(DistillConfig, values, {}))
+    if teacher or pair or text or train or (minutes, run_dir, seed) != (60.0, None, 1):
+        raise UserError(
+            "config and other arguments are both given: change the configuration with "
+            "RunConfig.from_yaml(path, changes)"
+        )
+    with explained("distilmt.distill"):
+        from distilmt.pipeline import runner
+
+        return Run(runner.run(_loaded(config)))
+
+
+def _distill_text(options: DistillConfig) -> Run:
     with explained("distilmt.distill"):
         from distilmt.recipes import distill as recipe
 

@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,13 @@ from distilmt import Translator
 from distilmt.config import RunConfig, loading
 from distilmt.data import prepare
 from distilmt.data import tokenizer as tokenizers
+from distilmt.evaluation import quality
+from distilmt.inference.image_translator import ImageTranslator
 from distilmt.models.checkpoint import save_model
 from distilmt.pipeline import runner
+from distilmt.pipeline.steps import evaluate_pictures
 from distilmt.pipeline.steps.evaluate import evaluate_models, write_run_report
-from distilmt.pipeline.steps.evaluate_pictures import inline_picture
+from distilmt.pipeline.steps.evaluate_pictures import inline_picture, write_picture_facts
 from distilmt.pipeline.steps.evaluation_inputs import evaluation_inputs
 from distilmt.pipeline.steps.export import export_models
 from distilmt.rendering.renderer import Renderer
@@ -145,6 +149,27 @@ def test_scores_are_those_of_the_pictures_under_every_condition(evaluated):
     named = {(each["fonts"], each["degradation"], each["system"]) for each in conditions}
     assert named == set(itertools.product(("held_out", "training"), ("clean", "degraded"), SHIPPED))
     assert {each["sentences"] for each in conditions} == {24}
+
+
+def test_many_sentences_are_sampled_evenly_for_the_conditions(evaluated, tmp_path, monkeypatch):
+    """Scores are those of every third sentence; the page says so, and nothing like it of a whole test set."""
+    paths, rows = RunPaths(tmp_path), range(0, 24, 3)
+    for step in ("corpus", "exports"):
+        (tmp_path / step).symlink_to(evaluated.paths.root / step)
+    paths.evaluation.mkdir()
+    test = evaluation_inputs(evaluated, evaluated.paths)
+    monkeypatch.setattr(evaluate_pictures, "CONDITION_SENTENCES", len(rows))
+    write_picture_facts(evaluated, paths.evaluation, ["student-int8"], test)
+    facts = read_json(paths.evaluation / "pictures.json")
+    assert {each["sentences"] for each in facts["conditions"]} == {len(rows)} and facts["rows"] == test.rows.tolist()
+    renderer = Renderer.for_measuring(replace(evaluated.student.rendering, clean_fraction=1.0), evaluated.seed)
+    pictures = [renderer.render(test.sources[row], test.ids[row]) for row in rows]
+    lines = ImageTranslator(paths.export("student-int8")).translate_lines(pictures, evaluated.evaluation.beam_size)
+    scores = quality.score(lines, [test.references[row] for row in rows], evaluated.corpus.target)
+    assert (facts["conditions"][0]["bleu"], facts["conditions"][0]["chrf"]) == (scores.bleu, scores.chrf)
+    report = read_json(evaluated.paths.report_json)
+    assert "8 of the 24 sentences, evenly spread" in render({**report, "pictures": facts}, "en")
+    assert "evenly spread" not in render(report, "en")
 
 
 def test_the_page_shows_the_pictures_that_were_read(evaluated):

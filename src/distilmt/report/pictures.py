@@ -27,7 +27,7 @@ def pictures_view(report: RunReport, _: Translation) -> PicturesView | None:
     facts = report["pictures"]
     if facts is None:
         return None
-    notes = [_notes(facts, _), _left_out(facts, _), _quantization(report, _), _challenges(_)]
+    notes = [_notes(facts, _), _left_out(facts, _), _quantization(report, _), _sample(facts, _), _challenges(_)]
     settings = definitions({**facts["settings"], "seed": facts["seed"]})
     return PicturesView([note for note in notes if note], _conditions(facts["conditions"], _), settings)
 
@@ -64,6 +64,19 @@ def _quantization(report: RunReport, _: Translation) -> str:
 
 
 _INT8 = ("student-int8", "student", "bleu")
+
+
+def _sample(facts: PictureFacts, _: Translation) -> str:
+    """On which sentences the scores under other conditions are, if not on all."""
+    count, total = min((each["sentences"] for each in facts["conditions"]), default=0), len(facts["rows"])
+    if not count or count == total:
+        return ""
+    return _(
+        "The scores under other conditions are those of %(count)s of the %(total)s sentences, evenly spread over the "
+        "test set: compare them only with each other.",
+        count=number(count, 0),
+        total=number(total, 0),
+    )
 
 
 def _challenges(_: Translation) -> str:

@@ -118,8 +118,8 @@ class TranslationExample(SourcePicture):
 class PictureCondition(TypedDict):
     """Scores of a system on other pictures of the test set.
 
-    `fonts` is `held_out` or `training`, `degradation` is `clean` or `degraded`; `sentences` have a picture under all
-    conditions.
+    `fonts` is `held_out` or `training`, `degradation` is `clean` or `degraded`. `sentences` is the size of the sample,
+    the same one under all conditions: evenly spread over the test set, and with a picture under each of them.
     """
 
     fonts: str

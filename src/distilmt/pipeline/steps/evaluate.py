@@ -73,8 +73,8 @@ def evaluate_models(config: RunConfig, directory: Path) -> EvaluationResult:
 def _speed_inputs(config: RunConfig, test: EvaluationInputs) -> speed.SpeedInputs:
     """The first test sentences that are not empty, and their pictures."""
     rows = [row for row, text in enumerate(test.sources) if text.strip()][: config.evaluation.benchmark_sentences]
-    pictures = None if test.pictures is None else [test.pictures[row] for row in rows]
-    return speed.SpeedInputs([test.sources[row] for row in rows], pictures)
+    first = test.chosen(rows)
+    return speed.SpeedInputs(first.sources, first.pictures)
 
 
 def _quality(config: RunConfig, model: Path, test: EvaluationInputs, path: Path) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from distilmt.utils.run_dir import read_json, write_json
 from distilmt.utils.run_paths import RunPaths
 
 FACTS = "pictures.json"
+CONDITION_SENTENCES = 500
+"""Most test sentences that are translated under every condition."""
 _CONDITIONS = (("held_out", "clean"), ("held_out", "degraded"), ("training", "clean"), ("training", "degraded"))
 _SHOWN_SETTINGS = (
     *("height", "columns_per_frame", "max_columns", "min_font_size", "max_font_size", "margin", "clean_fraction"),
@@ -73,22 +75,27 @@ def evaluated_inputs(config: RunConfig, paths: RunPaths) -> EvaluationInputs:
 def _conditions(
     config: RunConfig, paths: RunPaths, names: Sequence[str], test: EvaluationInputs
 ) -> list[PictureCondition]:
-    """Scores under all conditions, on the texts that have a picture under each of them."""
+    """Scores under all conditions, on an even sample of the texts: those that have a picture under each of them."""
     shipped = [[name for name in names if name.startswith(model)][-1:] for model in (STUDENT, BASELINE)]
     systems = [name for group in shipped for name in group]
-    rendered = {condition: _pictures(config, test, *condition) for condition in _CONDITIONS}
-    complete = [row for row in range(len(test.ids)) if all(each[row] is not None for each in rendered.values())]
+    count = min(CONDITION_SENTENCES, len(test.ids))
+    sample = test.chosen([number * len(test.ids) // count for number in range(count)])
+    rendered = [_pictures(config, sample, *condition) for condition in _CONDITIONS]
+    complete = [number for number in range(count) if all(pictures[number] is not None for pictures in rendered)]
+    if not complete:
+        return []
     results = []
     with task("pictures under other conditions", len(_CONDITIONS) * len(systems), "systems") as bar:
-        for condition, pictures in rendered.items() if complete else ():
-            usable = [picture for row in complete if (picture := pictures[row]) is not None]
-            inputs = replace(test, pictures=usable)
+        for (fonts, degradation), pictures in zip(_CONDITIONS, rendered, strict=True):
+            usable = [picture for picture in (pictures[number] for number in complete) if picture is not None]
+            inputs = replace(sample.chosen(complete), pictures=usable)
             for name in systems:
-                scores = _scores(config, paths.export(name), inputs, [test.references[row] for row in complete])
+                translations = inputs.translations(paths.export(name), config.evaluation.beam_of(name))
+                scores = quality.score(translations, inputs.references, config.corpus.target)
                 results.append(
                     PictureCondition(
-                        fonts=condition[0],
-                        degradation=condition[1],
+                        fonts=fonts,
+                        degradation=degradation,
                         system=name,
                         bleu=scores.bleu,
                         chrf=scores.chrf,
@@ -97,13 +104,6 @@ def _conditions(
                 )
                 bar.advance(1)
     return results
-
-
-def _scores(
-    config: RunConfig, export: Path, inputs: EvaluationInputs, references: Sequence[str]
-) -> quality.TranslationScores:
-    translations = inputs.translations(export, config.evaluation.beam_of(export.name))
-    return quality.score(translations, references, config.corpus.target)
 
 
 def _pictures(config: RunConfig, test: EvaluationInputs, fonts: str, degradation: str) -> list[np.ndarray | None]:

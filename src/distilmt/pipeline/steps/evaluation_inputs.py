@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,12 @@ class EvaluationInputs:
     """Their numbers in the test set."""
     pictures: list[np.ndarray] | None = None
     """What students read instead of `sources`, [columns, height] uint8 each; None: they read the text."""
+
+    def chosen(self, places: Sequence[int]) -> EvaluationInputs:
+        """Some of the sentences, by their places among these."""
+        ids, sources, references = ([column[i] for i in places] for column in (self.ids, self.sources, self.references))
+        pictures = None if self.pictures is None else [self.pictures[i] for i in places]
+        return EvaluationInputs(ids, sources, references, self.rows[np.asarray(places, dtype=np.int64)], pictures)
 
     def translations(self, export: Path, beam_size: int) -> list[str]:
         """The translations by an export, which reads the texts or the pictures."""

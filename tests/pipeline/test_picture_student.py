@@ -222,7 +222,7 @@ def test_the_encoder_learns_to_read(config, tokenizer, job) -> None:
     objective = ObjectiveConfig(kd_weight=0, ce_weight=0, ctc_weight=1)
     training = replace(job.config, max_steps=60, warmup_steps=2, learning_rate=0.01, dropout=0.0, precision="fp32")
     model = picture_model(config, tokenizer)
-    stepper = Stepper(model, training, objective, 1, alphabet_size=job.data.pictures.alphabet_size)
+    stepper = Stepper(model, training, objective, 1, alphabet_size=job.data.alphabet_size)
     losses = []
     for number in range(1, 31):
         stepper.update(number, batch, targets)

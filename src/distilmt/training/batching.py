@@ -72,6 +72,11 @@ class TrainingSet:
     pictures: PictureSources | None = None
     """What the student reads instead of the tokens of `source`: pictures of the same sentences."""
 
+    @property
+    def alphabet_size(self) -> int:
+        """Different characters in the pictures; 0 without pictures."""
+        return 0 if self.pictures is None else self.pictures.alphabet_size
+
     def source_lengths(self, epoch: int) -> np.ndarray:
         """Tokens of each source, or encoder positions of its picture in an epoch, [n]; 0 without a picture."""
         return self.source.lengths if self.pictures is None else self.pictures.positions(epoch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,10 +27,12 @@ class PictureSources:
         self._positions: tuple[Variant, np.ndarray] | None = None
         lines = [line_of(text) for text in self.cache.texts]
         codes = np.frombuffer("".join(lines).encode("utf-32-le", "surrogatepass"), "<u4")
-        alphabet, classes = np.unique(codes, return_inverse=True)
-        self.alphabet_size = len(alphabet)
+        occurs = np.zeros(sys.maxunicode + 1, dtype=bool)
+        occurs[codes] = True
+        classes = occurs.cumsum(dtype=np.int32)
+        self.alphabet_size = int(classes[-1])
         """Different characters of all texts."""
-        self._classes = classes.astype(np.int64) + 1
+        self._classes = classes[codes]  # from 1, in the order of code points
         self._ends = np.cumsum([len(line) for line in lines])
 
     def positions(self, epoch: int) -> np.ndarray:
@@ -54,7 +57,8 @@ class PictureSources:
         ends = self._ends[texts]
         begins = np.where(texts > 0, self._ends[texts - 1], 0)
         characters = [self._classes[begin:end] for begin, end in zip(begins, ends, strict=True)]
-        return Transcript(torch.from_numpy(np.concatenate(characters)), torch.from_numpy(ends - begins))
+        flat = np.concatenate(characters).astype(np.int64)
+        return Transcript(torch.from_numpy(flat), torch.from_numpy(ends - begins))
 
 
 def picture_sources(cache: PictureCache, ids: Sequence[str]) -> PictureSources:

@@ -29,8 +29,8 @@ def seconds_per_update(
 ) -> float:
     """Mean seconds per update, over batches sampled as in training; measured for about `seconds`."""
     fresh = new_model(model, tokenizer, training.dropout, 1)
-    alphabet_size = data.pictures.alphabet_size if data.pictures else 0
-    stepper = Stepper(fresh, replace(training, max_steps=10_000), objective, 1, teacher, alphabet_size=alphabet_size)
+    config = replace(training, max_steps=10_000)
+    stepper = Stepper(fresh, config, objective, 1, teacher, alphabet_size=data.alphabet_size)
     plan = epoch_batches(data, training.batch_tokens, 1, 0)
     durations: list[float] = []
     end = time.monotonic() + seconds

@@ -131,8 +131,9 @@ class Trainer:
         # It is copied before the stepper moves the weights to its device and precision.
         self.averaged = copy.deepcopy(model)
         self.on_log = on_log
-        alphabet_size = job.data.pictures.alphabet_size if job.data.pictures else 0
-        self.stepper = Stepper(model, job.config, job.objective, job.seed, job.teacher, job.bits, ranks, alphabet_size)
+        self.stepper = Stepper(
+            model, job.config, job.objective, job.seed, job.teacher, job.bits, ranks, job.data.alphabet_size
+        )
         self.optimizer = self.stepper.optimizer
         if job.keep_zeros:
             self.optimizer.keep_zeros()

@@ -196,6 +196,8 @@ def test_text_without_a_font_is_refused_with_its_characters(faces: list[Face]) -
     assert not renderer.covers("两个年轻人") and renderer.covers("Cafe, tea: 5 $!")
     with pytest.raises(UnrenderableError, match=r"no font has all characters of '两 x': none has 两 \(U\+4E24\)"):
         renderer.render("两 x", "a")
+    assert renderer.picture_of("两 x", "a") is None
+    assert np.array_equal(renderer.picture_of("tea", "a", 1), renderer.render("tea", "a", 1))
 
 
 def test_long_text_is_refused_before_it_takes_memory(faces: list[Face]) -> None:

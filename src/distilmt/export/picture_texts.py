@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
 from distilmt.config.rendering import RenderingConfig
-from distilmt.rendering.renderer import Renderer, UnrenderableError
+from distilmt.rendering.renderer import Renderer
 
 _SEED = 1
 
@@ -22,19 +23,11 @@ def pictures_of(texts: Sequence[str], rendering: RenderingConfig) -> list[np.nda
     return [renderer.render(text, text) for text in texts]
 
 
-def renderable(texts: Sequence[str], rendering: RenderingConfig) -> list[str]:
-    """The texts of which there is a picture.
+def renderable(texts: Sequence[str], rendering: RenderingConfig, limit: int) -> list[str]:
+    """The first texts of which there is a picture, at most `limit`.
 
     Raises:
         UserError: fonts are missing.
     """
-    return list(_renderable(texts, Renderer.for_measuring(rendering, _SEED)))
-
-
-def _renderable(texts: Sequence[str], renderer: Renderer) -> Iterator[str]:
-    for text in texts:
-        try:
-            renderer.render(text, text)
-        except UnrenderableError:
-            continue
-        yield text
+    renderer = Renderer.for_measuring(rendering, _SEED)
+    return list(islice((text for text in texts if renderer.picture_of(text, text) is not None), limit))

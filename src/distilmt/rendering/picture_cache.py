@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distilmt.rendering.renderer import Renderer, UnrenderableError
+from distilmt.rendering.renderer import Renderer
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores
 from distilmt.utils.parallel import run_in_processes
@@ -170,11 +170,12 @@ def _rendered(shards: list[_Shard]) -> Iterator[_Shard]:
 def _render_shard(shard: _Shard) -> None:
     pictures, widths = [], np.empty(len(shard.ids), np.int32)
     for number, (text_id, text) in enumerate(zip(shard.ids, shard.texts, strict=True)):
-        try:
-            pictures.append(shard.renderer.render(text, text_id, shard.variant))
-            widths[number] = len(pictures[-1])
-        except UnrenderableError:
+        picture = shard.renderer.picture_of(text, text_id, shard.variant)
+        if picture is None:
             widths[number] = TOO_WIDE if shard.renderer.covers(text) else NO_FONT
+        else:
+            pictures.append(picture)
+            widths[number] = len(picture)
     pixels = np.concatenate([np.empty((0, shard.renderer.config.height), np.uint8), *pictures])
     # The pixels come last: where they are, the shard is complete.
     for path, values in ((shard.widths_path, widths), (shard.path, pixels)):

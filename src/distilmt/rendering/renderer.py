@@ -81,6 +81,13 @@ class Renderer:
         columns = min(max(1, round(image.width * self.config.height / image.height)), self.config.max_columns)
         return np.ascontiguousarray(np.asarray(image.resize((columns, self.config.height))).T)
 
+    def picture_of(self, text: str, text_id: str, epoch: int = 0) -> np.ndarray | None:
+        """As `render`; None if there is no picture of the text."""
+        try:
+            return self.render(text, text_id, epoch)
+        except UnrenderableError:
+            return None
+
     def _covering(self, line: str) -> list[Face]:
         required = required_glyphs(line)
         return [face for face in self.faces if required <= face.characters]

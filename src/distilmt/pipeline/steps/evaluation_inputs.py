@@ -14,7 +14,7 @@ from distilmt.config import RunConfig
 from distilmt.data import prepare
 from distilmt.inference.image_translator import ImageTranslator
 from distilmt.inference.manifest import reads_pictures
-from distilmt.rendering.renderer import Renderer, UnrenderableError
+from distilmt.rendering.renderer import Renderer
 from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores
@@ -85,10 +85,4 @@ def inputs_of_rows(
 
 def rendered_texts(renderer: Renderer, ids: list[str], texts: list[str]) -> list[np.ndarray | None]:
     """The picture of each text, [columns, height] uint8; None if there is none."""
-    pictures: list[np.ndarray | None] = []
-    for text_id, text in zip(ids, texts, strict=True):
-        try:
-            pictures.append(renderer.render(text, text_id))
-        except UnrenderableError:
-            pictures.append(None)
-    return pictures
+    return [renderer.picture_of(text, text_id) for text, text_id in zip(texts, ids, strict=True)]

@@ -33,7 +33,7 @@ def comparison_sentences(
     texts = [normalize(text) for text in prepare.load_split(corpus, "valid")["source"].to_pylist()]
     lengths = map(len, tokenizer.source.encode(texts))
     short = [text for text, length in zip(texts, lengths, strict=True) if text and length < max_positions]
-    return (short if rendering is None else renderable(short, rendering))[:SENTENCES]
+    return short[:SENTENCES] if rendering is None else renderable(short, rendering, SENTENCES)
 
 
 def compare_exports(

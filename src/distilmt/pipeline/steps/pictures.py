@@ -18,7 +18,7 @@ from distilmt.models.whisper import WhisperModel
 from distilmt.models.whisper_search import greedy_search
 from distilmt.rendering.frames import frames_of
 from distilmt.rendering.picture_cache import PictureCache
-from distilmt.rendering.renderer import Renderer, UnrenderableError
+from distilmt.rendering.renderer import Renderer
 from distilmt.training.picture_sources import PictureSources, picture_sources
 from distilmt.training.trainer import Validate
 from distilmt.utils.run_paths import RunPaths
@@ -70,11 +70,6 @@ def picture_validator(config: RunConfig, tokenizer: Tokenizer, sentences: int) -
 def _validation_pictures(config: RunConfig, ids: list[str], texts: list[str]) -> dict[int, np.ndarray]:
     """Frames of each sentence that has a picture, by its number: [frames, frame size] float32."""
     renderer = Renderer.for_training(config.student.rendering, config.seed)
-    pictures = {}
-    for number, (text_id, text) in enumerate(zip(ids, texts, strict=True)):
-        try:
-            columns = renderer.render(text, text_id)
-        except UnrenderableError:
-            continue
-        pictures[number] = frames_of(columns, config.student.rendering.columns_per_frame)
-    return pictures
+    rendered = [renderer.picture_of(text, text_id) for text, text_id in zip(texts, ids, strict=True)]
+    columns = config.student.rendering.columns_per_frame
+    return {number: frames_of(picture, columns) for number, picture in enumerate(rendered) if picture is not None}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from distilmt.config import ComputeType, ExportConfig, ExportFormat
 from distilmt.config.rendering import RenderingConfig
+from distilmt.config.student import PICTURE_ARCHITECTURE
 from distilmt.config.systems import STUDENT
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export import ctranslate2
@@ -20,7 +21,7 @@ from distilmt.models.base import Seq2SeqModel
 from distilmt.models.marian import marian_network
 from distilmt.utils.errors import UserError
 
-TEXT_ARCHITECTURE, PICTURE_ARCHITECTURE = "marian", "whisper"
+TEXT_ARCHITECTURE = "marian"
 CTRANSLATE2_ARCHITECTURES = (TEXT_ARCHITECTURE, PICTURE_ARCHITECTURE)
 """Architectures that are exported for CTranslate2; PyTorch translates with models of the others."""
 

@@ -23,7 +23,7 @@ from distilmt.inference.image_translator import most_tokens
 from distilmt.models.checkpoint import write_tokenizer
 from distilmt.models.frames import FRAMES_PER_POSITION
 from distilmt.models.whisper_checkpoint import generation_config
-from distilmt.rendering.frames import frames_of
+from distilmt.rendering.frames import frame_count, frames_of
 from distilmt.rendering.ink import has_ink
 from distilmt.utils.run_dir import atomic_directory
 
@@ -97,12 +97,12 @@ class PictureDirectoryExporter:
 
     def _form(self, precision: str, positions: int, widest: int) -> Form:
         rendering = self.rendering
-        square = frames_of(np.zeros((1, rendering.height), np.uint8), rendering.columns_per_frame)
+        in_square = frame_count(1, rendering.height, rendering.columns_per_frame)
         values: dict[str, Any] = {
             "height": rendering.height,
             "columns_per_frame": rendering.columns_per_frame,
             "max_columns": widest,
-            "square": len(square) * rendering.columns_per_frame,
+            "square": in_square * rendering.columns_per_frame,
             "most": positions - 1,
             "fewest": most_tokens(0, 1),
             "per_square": most_tokens(1, 1) - most_tokens(0, 1),

@@ -10,7 +10,7 @@ import torch
 from transformers import GenerationConfig, MarianConfig, MarianMTModel
 
 from distilmt.data.tokenizer import EOS
-from distilmt.models.int8_weights import load_int8
+from distilmt.models.int8_weights import is_only_form, load_int8
 from distilmt.utils.checksums import check_step, remedy
 from distilmt.utils.errors import UserError
 from distilmt.utils.untrusted import check_configuration, loading
@@ -49,13 +49,12 @@ def read_marian(directory: str | Path) -> MarianMTModel:
 
 def _from_int8(directory: Path) -> Any:
     """The model of an 8-bit checkpoint with its loading information; None without one, or with full precision too."""
-    weights = None if (directory / "model.safetensors").exists() else load_int8(directory)
-    if weights is None:
+    if not is_only_form(directory):
         return None
     return MarianMTModel.from_pretrained(
         None,
         config=MarianConfig.from_pretrained(directory),
-        state_dict=weights,
+        state_dict=load_int8(directory),
         dtype=torch.float32,
         output_loading_info=True,
     )

@@ -167,9 +167,9 @@ def _check_model(path: str) -> str:
 def _check_8_bits(config: RunConfig, teacher: Path) -> None:
     """Only distilmt reads weights in 8 bits, as a teacher with the student's vocabulary; Transformers does not."""
     from distilmt.data import tokenizer
-    from distilmt.models.int8_weights import FILE
+    from distilmt.models.int8_weights import FILE, is_only_form
 
-    if not (teacher / FILE).exists() or (teacher / "model.safetensors").exists():
+    if not is_only_form(teacher):
         return
     own = config.tokenizer.path
     if own is None or tokenizer.load(Path(own)).fingerprint != tokenizer.load(teacher).fingerprint:

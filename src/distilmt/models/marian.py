@@ -16,17 +16,15 @@ from transformers import MarianConfig, MarianMTModel
 from distilmt.config import ModelConfig
 from distilmt.data.tokenizer import EOS, Tokenizer
 from distilmt.models import marian_forward
+from distilmt.models.bart_layers import layer_views, stack_dimensions, stack_settings
 from distilmt.models.base import (
     STACKS,
-    AttentionHeads,
     Dimensions,
     Embeddings,
-    FeedForward,
     LayerView,
     OutputLayer,
     Seq2SeqModel,
     SpecialIds,
-    StackDimensions,
     StackName,
 )
 from distilmt.models.batch import Batch, States
@@ -79,8 +77,8 @@ class MarianModel(Seq2SeqModel):
         c = self.network.config
         return Dimensions(
             d_model=c.d_model,
-            encoder=StackDimensions(c.encoder_layers, c.encoder_attention_heads, c.encoder_ffn_dim),
-            decoder=StackDimensions(c.decoder_layers, c.decoder_attention_heads, c.decoder_ffn_dim),
+            encoder=stack_dimensions(c, "encoder"),
+            decoder=stack_dimensions(c, "decoder"),
             vocabulary=c.decoder_vocab_size or c.vocab_size,
             max_positions=c.max_position_embeddings,
         )
@@ -111,16 +109,12 @@ class MarianModel(Seq2SeqModel):
 
     def layers(self, stack: StackName) -> list[LayerView]:
         """As `Seq2SeqModel.layers`."""
-        return [_view(layer) for layer in getattr(self.network.model, stack).layers]
+        return layer_views(self.network, stack)
 
     def resized(self, dimensions: Dimensions) -> MarianModel:
         """As `Seq2SeqModel.resized`."""
         before, pad = self.network.config, dimensions.vocabulary - 1
-        changes: dict[str, Any] = {"d_model": dimensions.d_model, "max_position_embeddings": dimensions.max_positions}
-        for stack in STACKS:
-            own = dimensions.stack(stack)
-            changes |= {f"{stack}_layers": own.layers, f"{stack}_ffn_dim": own.ffn_dim}
-            changes |= {f"{stack}_attention_heads": own.heads}
+        changes = stack_settings(dimensions) | {"max_position_embeddings": dimensions.max_positions}
         ids: dict[str, Any] = {}
         if dimensions.vocabulary != self.dimensions.vocabulary:
             ids = {"pad_token_id": pad, "decoder_start_token_id": pad}
@@ -175,16 +169,6 @@ class _HookableActivation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The activation of x, any shape."""
         return self.function(x)
-
-
-def _view(layer: Any) -> LayerView:
-    own, cross = layer.self_attn, getattr(layer, "encoder_attn", None)
-    return LayerView(
-        module=layer,
-        feed_forward=FeedForward(layer.fc1, layer.fc2),
-        self_attention=AttentionHeads(own.num_heads, own.out_proj),
-        cross_attention=None if cross is None else AttentionHeads(cross.num_heads, cross.out_proj),
-    )
 
 
 def marian_config(config: ModelConfig, tokenizer: Tokenizer, dropout: float) -> MarianConfig:

@@ -18,17 +18,14 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from distilmt.config import ModelConfig
 from distilmt.data.tokenizer import EOS, Tokenizer
 from distilmt.models import whisper_forward
+from distilmt.models.bart_layers import layer_views, stack_dimensions, stack_settings
 from distilmt.models.base import (
-    STACKS,
-    AttentionHeads,
     Dimensions,
     Embeddings,
-    FeedForward,
     LayerView,
     OutputLayer,
     Seq2SeqModel,
     SpecialIds,
-    StackDimensions,
     StackName,
 )
 from distilmt.models.batch import Batch, States
@@ -78,8 +75,8 @@ class WhisperModel(Seq2SeqModel):
         c = self.network.config
         return Dimensions(
             d_model=c.d_model,
-            encoder=StackDimensions(c.encoder_layers, c.encoder_attention_heads, c.encoder_ffn_dim),
-            decoder=StackDimensions(c.decoder_layers, c.decoder_attention_heads, c.decoder_ffn_dim),
+            encoder=stack_dimensions(c, "encoder"),
+            decoder=stack_dimensions(c, "decoder"),
             vocabulary=c.vocab_size - 1,
             max_positions=c.max_source_positions,
         )
@@ -116,16 +113,12 @@ class WhisperModel(Seq2SeqModel):
 
     def layers(self, stack: StackName) -> list[LayerView]:
         """As `Seq2SeqModel.layers`."""
-        return [_view(layer) for layer in getattr(self.network.model, stack).layers]
+        return layer_views(self.network, stack)
 
     def resized(self, dimensions: Dimensions) -> WhisperModel:
         """As `Seq2SeqModel.resized`."""
         before = self.network.config
-        changes: dict[str, Any] = {"d_model": dimensions.d_model, "max_source_positions": dimensions.max_positions}
-        for stack in STACKS:
-            own = dimensions.stack(stack)
-            changes |= {f"{stack}_layers": own.layers, f"{stack}_ffn_dim": own.ffn_dim}
-            changes |= {f"{stack}_attention_heads": own.heads}
+        changes = stack_settings(dimensions) | {"max_source_positions": dimensions.max_positions}
         changes |= _special_ids(dimensions.vocabulary) | _target_positions(dimensions.max_positions)
         return WhisperModel(WhisperForConditionalGeneration(WhisperConfig.from_dict(before.to_dict() | changes)))
 
@@ -167,13 +160,3 @@ def _special_ids(vocabulary: int) -> dict[str, Any]:
 
 def _target_positions(max_positions: int) -> dict[str, Any]:
     return {"max_target_positions": max(_MIN_TARGET_POSITIONS, max_positions + 1)}
-
-
-def _view(layer: Any) -> LayerView:
-    own, cross = layer.self_attn, getattr(layer, "encoder_attn", None)
-    return LayerView(
-        module=layer,
-        feed_forward=FeedForward(layer.fc1, layer.fc2),
-        self_attention=AttentionHeads(own.num_heads, own.out_proj),
-        cross_attention=None if cross is None else AttentionHeads(cross.num_heads, cross.out_proj),
-    )

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from distilmt.pictures.joining import joined, sentences
-from distilmt.pictures.page_lines import find_lines, paragraphs_of
+from distilmt.pictures.page_lines import find_paragraphs
 from distilmt.pictures.reading import pages_of
 from distilmt.utils.errors import UserError
 
@@ -117,7 +117,7 @@ def outcome(data: bytes, seed: int) -> str:
         for page in pages_of(data, "a.file"):
             assert page.ndim == 3 and page.shape[2] == 3 and page.dtype == np.uint8
             if generator.random() < READ_SHARE and page.size < 3_000_000:
-                for lines in paragraphs_of(find_lines(page, 1)):
+                for lines in find_paragraphs(page, 1):
                     assert all(each.shape[1] == 32 for each in sentences(joined([x.ink for x in lines]), 32, 2048))
         return "pages"
     except UserError as error:

@@ -10,7 +10,7 @@ from helpers.pages_of_text import text_picture, texture, write
 from PIL import Image
 
 from distilmt.pictures.joining import joined, sentences
-from distilmt.pictures.page_lines import find_lines, paragraphs_of
+from distilmt.pictures.page_lines import find_paragraphs
 
 LEFT = ["Two young men are outside near", "many bushes and talk about the", "weather of the last week."]
 RIGHT = ["A little girl climbs into a large", "wooden playhouse while her two", "brothers wait below."]
@@ -26,7 +26,7 @@ def two_columns() -> Image.Image:
 def read(image: Image.Image) -> list[list[np.ndarray]]:
     """Centers of the lines of every paragraph."""
     page = np.asarray(image.convert("RGB"))
-    return [[line.quad.mean(0) for line in lines] for lines in paragraphs_of(find_lines(page, 1))]
+    return [[line.quad.mean(0) for line in lines] for lines in find_paragraphs(page, 1)]
 
 
 @pytest.mark.parametrize("turn", [0, 3, 180, 90])
@@ -58,8 +58,7 @@ def test_a_table_is_read_row_by_row() -> None:
 
 
 def test_the_pictures_of_a_paragraph_read_across_its_line_breaks() -> None:
-    lines = find_lines(np.asarray(text_picture(LEFT, (480, 160), 24, 20, 20).convert("RGB")), 1)
-    (paragraph,) = paragraphs_of(lines)
+    (paragraph,) = find_paragraphs(np.asarray(text_picture(LEFT, (480, 160), 24, 20, 20).convert("RGB")), 1)
     (picture,) = sentences(joined([line.ink for line in paragraph]), 32, 2048)
     assert 900 < len(picture) < 1500  # 80 characters
 
@@ -68,7 +67,7 @@ def test_light_on_dark_is_read_as_dark_on_light() -> None:
     pictures = []
     for ink, background in ((0, 255), (255, 0)):
         image = text_picture(LEFT, (480, 160), 24, 20, 20, ink=ink, background=background)
-        lines = find_lines(np.asarray(image.convert("RGB")), 1)
+        (lines,) = find_paragraphs(np.asarray(image.convert("RGB")), 1)
         pictures.append(sentences(joined([line.ink for line in lines]), 32, 2048)[0])
     assert abs(len(pictures[0]) - len(pictures[1])) < 0.1 * len(pictures[0])
     assert np.median(pictures[0]) == np.median(pictures[1]) == 255
@@ -76,4 +75,4 @@ def test_light_on_dark_is_read_as_dark_on_light() -> None:
 
 @pytest.mark.parametrize("kind", ["white", "noise", "photograph"])
 def test_no_lines_where_there_is_no_text(kind: str) -> None:
-    assert find_lines(np.asarray(texture(kind).convert("RGB")), 1) == []
+    assert find_paragraphs(np.asarray(texture(kind).convert("RGB")), 1) == []

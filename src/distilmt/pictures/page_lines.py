@@ -1,10 +1,8 @@
-"""The lines of text of a page in reading order, each with its place, its ink and its paragraph."""
+"""The paragraphs of a page in reading order: lines of text, each with its place and its ink."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 
@@ -26,11 +24,9 @@ class Line:
     strip: np.ndarray
     """[height, width, 3] uint8: its pixels, upright."""
     ink: Ink
-    paragraph: int
-    """Number of its paragraph on the page, from 0 in reading order."""
 
 
-def find_lines(page: np.ndarray, threads: int = 0) -> list[Line]:
+def find_paragraphs(page: np.ndarray, threads: int = 0) -> list[list[Line]]:
     """Find the lines of text of a page.
 
     Args:
@@ -38,7 +34,7 @@ def find_lines(page: np.ndarray, threads: int = 0) -> list[Line]:
         threads: CPU threads; 0: one per core.
 
     Returns:
-        Lines in reading order; none if there is no text.
+        The lines of every paragraph, both in reading order; none if there is no text.
 
     Raises:
         UserError: a package is missing.
@@ -47,16 +43,12 @@ def find_lines(page: np.ndarray, threads: int = 0) -> list[Line]:
     for quad in _straight(detect_lines(page, threads)):
         strip = strip_of(page, quad)
         if (ink := ink_of(strip)) is not None:
-            lines.append(Line(quad, strip, ink, 0))
+            lines.append(Line(quad, strip, ink))
     if not lines:
         return []
     angle = angle_of(np.stack([line.quad for line in lines]))
     paragraphs = paragraphs_in_order([_box(line, angle) for line in lines])
-    return [
-        Line(lines[index].quad, lines[index].strip, lines[index].ink, number)
-        for number, paragraph in enumerate(paragraphs)
-        for index in paragraph
-    ]
+    return [[lines[index] for index in paragraph] for paragraph in paragraphs]
 
 
 def _straight(quads: np.ndarray) -> np.ndarray:
@@ -69,11 +61,6 @@ def _straight(quads: np.ndarray) -> np.ndarray:
     is_straight = np.abs(np.arctan2(along[:, 1], along[:, 0])) < np.radians(_MAX_DEVIATION)
     straight: np.ndarray = quads[is_straight | (widths > _SHORT * heights)]
     return straight
-
-
-def paragraphs_of(lines: Sequence[Line]) -> list[list[Line]]:
-    """Lines of every paragraph, in order."""
-    return [list(group) for _, group in groupby(lines, lambda line: line.paragraph)]
 
 
 def _box(line: Line, angle: float) -> Box:

@@ -11,7 +11,7 @@ import numpy as np
 
 from distilmt.inference.base import join_translations
 from distilmt.pictures.joining import joined, sentences
-from distilmt.pictures.page_lines import Line, find_lines, paragraphs_of
+from distilmt.pictures.page_lines import Line, find_paragraphs
 from distilmt.utils import progress
 
 
@@ -102,7 +102,7 @@ def translate_page(
     pixels: np.ndarray, number: int, translator: PictureTranslator, beam_size: int | None = None, threads: int = 0
 ) -> TranslatedPage:
     """Translate a page; arguments and errors as `translate_pages`."""
-    paragraphs = paragraphs_of(find_lines(pixels, threads))
+    paragraphs = find_paragraphs(pixels, threads)
     pictures = [
         sentences(joined([line.ink for line in paragraph]), translator.height, translator.max_columns)
         for paragraph in paragraphs

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distilmt.pictures.line_ink import Ink, ink_of
+from distilmt.pictures.line_ink import Ink
 
 _MARGIN = 0.125
 """In heights of the letters: the mean margin of the renderer, so that letters have the size that the student knows."""
@@ -26,6 +26,8 @@ _DOT_SHAPE, _DOT_BELOW = 1.35, 0.12
 """Largest height to width of a full stop, and its distance from the baseline in heights of small letters."""
 _ABBREVIATION = 3.2
 """In heights of small letters: a shorter word before a dot may be an abbreviation, such as Mr."""
+_LEAST_HEIGHT = 0.6
+"""Of the height of its paragraph: the least height of the letters of a part."""
 
 
 @dataclass(frozen=True)
@@ -158,23 +160,7 @@ def _narrow_parts(run: TextRun, first: int, last: int, widest: int) -> list[tupl
     return [(first, a), *_narrow_parts(run, b, last, widest)]
 
 
-def line_columns(strip: np.ndarray, height: int) -> np.ndarray:
-    """The picture of one line as a student reads it.
-
-    Args:
-        strip: [rows, columns] or [rows, columns, 3] uint8: an upright line, dark on light or light on dark.
-        height: rows of a student's pictures.
-
-    Returns:
-        [columns, height] uint8, dark on white, letters as large as the renderer draws them; white without ink.
-    """
-    ink = ink_of(strip)
-    if ink is None:
-        return np.full((height, height), 255, np.uint8)
-    return _columns(ink.pixels, ink.letters, height)
-
-
-def _columns(pixels: np.ndarray, letters: np.ndarray, height: int, max_columns: int = 1 << 20) -> np.ndarray:
+def _columns(pixels: np.ndarray, letters: np.ndarray, height: int, max_columns: int) -> np.ndarray:
     """[columns, height] uint8 of ink [rows, columns], with the renderer's margins around it."""
     from PIL import Image
 
@@ -188,10 +174,6 @@ def _columns(pixels: np.ndarray, letters: np.ndarray, height: int, max_columns: 
     image = Image.fromarray(np.pad(255 - pixels[top:bottom, left:right], margin, constant_values=255))
     width = max(1, round(image.width * height / image.height))
     return np.ascontiguousarray(np.asarray(image.resize((width, height))).T)
-
-
-_LEAST_HEIGHT = 0.6
-"""Of the height of its paragraph: the least height of the letters of a part."""
 
 
 def _height_with_margins(letters: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -79,6 +80,15 @@ def test_all_pages_of_a_tiff_and_the_first_frame_of_an_animation() -> None:
     for form in ("GIF", "WEBP", "PNG"):
         frames = [Image.new("L", PICTURE.size, 0)]
         assert len([*pages_of(encoded(PICTURE, form, save_all=True, append_images=frames), "a.gif")]) == 1
+
+
+def test_warnings_of_whoever_reads_the_pages_stay_on() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pages = pages_of(encoded(PICTURE, "TIFF", save_all=True, append_images=[PICTURE]), "a.tif")
+        for number, _ in enumerate(pages):
+            warnings.warn(f"page {number}", stacklevel=1)
+    assert [str(each.message) for each in caught] == ["page 0", "page 1"]
 
 
 def test_pages_of_a_pdf_have_the_size_of_a_scan() -> None:

@@ -39,6 +39,11 @@ def is_picture(path: str | Path) -> bool:
     return Path(path).suffix.lower() in SUFFIXES
 
 
+def is_pdf(data: bytes) -> bool:
+    """Whether the content of a file is a PDF, which may begin with some other bytes."""
+    return b"%PDF-" in data[:1024]
+
+
 def read_picture(path: Path) -> Iterator[np.ndarray]:
     """The pages of a picture or PDF file, one at a time; of an animation the first picture.
 
@@ -70,16 +75,23 @@ def pages_of(data: bytes, name: str) -> Iterator[np.ndarray]:
         raise TooLargeError(f"{name} has more than {MAX_BYTES >> 20} MB: scale it down, or split it")
     if not data:
         raise UserError(f"{name} is empty: name a picture or PDF")
-    is_pdf = b"%PDF-" in data[:1024]
-    with explained("reading PDFs" if is_pdf else "reading pictures"):
-        if is_pdf:
+    with explained("reading PDFs" if is_pdf(data) else "reading pictures"):
+        if is_pdf(data):
             import pypdfium2  # noqa: F401
         import PIL.Image  # noqa: F401
-    pages = _pdf_pages(data, name) if is_pdf else _picture_pages(data, name)
-    for number, page in enumerate(pages, 1):
+    pages = _pdf_pages(data, name) if is_pdf(data) else _picture_pages(data, name)
+    number = 0
+    while (page := _next_page(pages)) is not None:
+        number += 1
         if number > MAX_PAGES:
             raise TooLargeError(f"{name} has more than {MAX_PAGES} pages: split it")
         yield page
+
+
+def _next_page(pages: Iterator[np.ndarray]) -> np.ndarray | None:
+    with warnings.catch_warnings():  # not around a `yield`: they would stay off for whoever reads the pages
+        warnings.simplefilter("ignore")  # Pillow's on damaged metadata and on many pixels, which are counted here
+        return next(pages, None)
 
 
 def _picture_pages(data: bytes, name: str) -> Iterator[np.ndarray]:
@@ -87,14 +99,12 @@ def _picture_pages(data: bytes, name: str) -> Iterator[np.ndarray]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's on damaged metadata and on many pixels, which are counted here
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                number = 0
-                while number == 0 or (image.format == "TIFF" and _seek(image, number)):
-                    _check_pixels(image.width, image.height, name)
-                    yield _rgb(image)
-                    number += 1
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            number = 0
+            while number == 0 or (image.format == "TIFF" and _seek(image, number)):
+                _check_pixels(image.width, image.height, name)
+                yield _rgb(image)
+                number += 1
     except UserError:
         raise
     except Image.DecompressionBombError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from distilmt.pictures.reading import is_pdf, pages_of
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 
@@ -84,7 +85,6 @@ def translate_picture(job: PictureJob, translate: Callable[[list[np.ndarray]], l
         UserError: it is damaged, too large or of another format.
     """
     from distilmt.pictures.overlay_files import OverlayFile
-    from distilmt.pictures.reading import pages_of
     from distilmt.pictures.translate import page_record, translate_pages
 
     translator = _LineTranslator(job.height, job.max_columns, translate)
@@ -109,5 +109,4 @@ def translate_picture(job: PictureJob, translate: Callable[[list[np.ndarray]], l
 def _with_suffix(content: bytes, pages: Iterator[np.ndarray]) -> tuple[Iterator[np.ndarray], str]:
     """The pages again, and the suffix of the file that can hold them all."""
     first = list(islice(pages, 2))
-    is_pdf = len(first) > 1 or b"%PDF-" in content[:1024]
-    return (page for page in chain(first, pages)), ".pdf" if is_pdf else ".png"
+    return chain(first, pages), ".pdf" if len(first) > 1 or is_pdf(content) else ".png"

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import TypeAlias
 
@@ -25,8 +26,8 @@ from distilmt.serving.detection import sample
 from distilmt.serving.picture_job import PictureJob, PictureResult, translate_picture
 from distilmt.utils.errors import TooLargeError, UserError
 
-DOCUMENTS, PICTURES = "documents", "pictures"
-"""Kinds of processes: what they read."""
+DOCUMENTS, PICTURES = "document", "picture"
+"""Kinds of processes: what they read, in messages to clients too."""
 _MEMORY = {DOCUMENTS: 2_000_000_000, PICTURES: 3_000_000_000}
 """Bytes of address space. Decoding the largest picture, 64 million pixels with transparency, takes 1.75 GB; finding the
 lines of a page, with the libraries, 0.97 GB."""
@@ -130,10 +131,9 @@ def main() -> int:
         while True:
             job = incoming.recv()
             if isinstance(job, PictureJob):
-                outcome = _picture_outcome(lambda job=job: translate_picture(job, translate_lines))  # type: ignore[misc]
+                outgoing.send(_picture_outcome(partial(translate_picture, job, translate_lines)))
             else:
-                outcome = _outcome(lambda job=job: translate_job(job, model))  # type: ignore[misc]
-            outgoing.send(outcome)
+                outgoing.send(_outcome(partial(translate_job, job, model)))
     return 0
 
 

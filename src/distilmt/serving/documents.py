@@ -153,16 +153,16 @@ class Documents:
     def _keeping(self, model: TranslateWithAttention) -> TranslateWithAttention:
         return replace(model, keep=self._keep_in_all)
 
-    def _deadline_check(self, begun: float | None = None) -> Callable[[], None]:
+    def _deadline_check(self, begun: float | None = None, kind: str = DOCUMENTS) -> Callable[[], None]:
         """A function that raises when the time limit of a document is over, counted from `begun` or from now."""
         deadline = (time.monotonic() if begun is None else begun) + self._seconds
 
         def check() -> None:
             if time.monotonic() > self._stop:
-                raise ApiError(503, "The server is stopping: send the document again", 5.0)
+                raise ApiError(503, f"The server is stopping: send the {kind} again", 5.0)
             if time.monotonic() > deadline:
                 raise ApiError(
-                    413, f"Invalid request: the document takes longer than {self._seconds:g} seconds: send it in parts"
+                    413, f"Invalid request: the {kind} takes longer than {self._seconds:g} seconds: send it in parts"
                 )
 
         check()
@@ -170,8 +170,8 @@ class Documents:
 
     def _run(self, job: Job, functions: Callable[[Callable[[], None]], Functions], begun: float | None) -> JobResult:
         """Run a job on a thread, in a process that is reused if it is still usable."""
-        check = self._deadline_check(begun)
         kind = PICTURES if isinstance(job, PictureJob) else DOCUMENTS
+        check = self._deadline_check(begun, kind)
         idle = self._processes[kind]
         process = idle.pop() if idle else DocumentProcess(kind, self._keep_in_all.patterns)
         is_usable = False

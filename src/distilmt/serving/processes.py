@@ -32,7 +32,7 @@ class DocumentProcess:
         self._temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True) if kind == PICTURES else None
         environment = {**os.environ, "TMPDIR": self._temporary.name} if self._temporary else None
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
-        self._what = "picture" if kind == PICTURES else "document"
+        self._kind = kind
         assert self._process.stdin and self._process.stdout
         self._outgoing = Connection(os.dup(self._process.stdin.fileno()), readable=False)
         self._incoming = Connection(os.dup(self._process.stdout.fileno()), writable=False)
@@ -57,13 +57,13 @@ class DocumentProcess:
             while True:
                 while not self._incoming.poll(POLL):
                     check()
-                kind, *values = self._incoming.recv()
-                if kind in functions:
-                    self._outgoing.send(functions[kind](*values))
+                name, *values = self._incoming.recv()
+                if name in functions:
+                    self._outgoing.send(functions[name](*values))
                 else:
-                    return _result(kind, values[0], self._what)
+                    return _result(name, values[0], self._kind)
         except (EOFError, OSError):
-            raise ApiError(400, f"Invalid request: the {self._what} is broken") from None
+            raise ApiError(400, f"Invalid request: the {self._kind} is broken") from None
 
     def close(self) -> None:
         """Kill the process."""
@@ -79,13 +79,13 @@ class BrokenDocument(ApiError):
     """A document that the process rejects; the process can then run the next job."""
 
 
-def _result(kind: str, value: JobResult | str, what: str) -> JobResult:
-    if kind == "done" and not isinstance(value, str):
+def _result(outcome: str, value: JobResult | str, kind: str) -> JobResult:
+    if outcome == "done" and not isinstance(value, str):
         return value
     reason = str(value)
-    if kind == "too large":
+    if outcome == "too large":
         raise ApiError(413, f"Invalid request: {reason}")
-    if kind == "failed":
-        logger.info(f"a {what} could not be read: {reason}")
-        reason = f"the {what} cannot be read"
+    if outcome == "failed":
+        logger.info(f"a {kind} could not be read: {reason}")
+        reason = f"the {kind} cannot be read"
     raise BrokenDocument(400, f"Invalid request: {reason}")

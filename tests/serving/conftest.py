@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from helpers.browser import chromium
 from helpers.servers import distilmt_server
 
 
@@ -29,3 +30,21 @@ def server(run):
     """The port of a server of the run, with room for small requests only."""
     with distilmt_server(run, "--body-limit", "100KB", "--timeout", "2", "--threads", "1") as (_, port):
         yield port
+
+
+@pytest.fixture(scope="session")
+def picture_model(tmp_path_factory, picture_student) -> Path:
+    """A model that reads pictures, with a card that tells its languages."""
+    from distilmt.export.card import Form, ModelCard, write_card
+
+    directory = tmp_path_factory.mktemp("served") / "reader"
+    shutil.copytree(picture_student, directory)
+    write_card(directory, ModelCard("en", "it", "student"), Form("CTranslate2", "ctranslate2", ""))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def engine():
+    """A browser, for tests without an event loop of their own: Playwright has one."""
+    with chromium() as browser:
+        yield browser

@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 from helpers.clients import Client
 from helpers.pages_of_text import pdf_of, text_picture, texture
-from helpers.pictures import RENDERING, new_picture_model
 from PIL import Image
 
-from distilmt.export.card import Form, ModelCard, write_card
-from distilmt.export.ctranslate2_pictures import export_pictures
 from distilmt.pictures.reading import SUFFIXES
 from distilmt.serving.catalog import served_models
 from distilmt.serving.documents import Documents
@@ -27,24 +24,16 @@ TEXT = ["A library for images", "and for other pictures."]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory, shared_tokenizer):
-    directory = tmp_path_factory.mktemp("served") / "reader"
-    export_pictures(new_picture_model(shared_tokenizer), shared_tokenizer, directory, "float32", RENDERING)
-    write_card(directory, ModelCard("en", "it", "student"), Form("CTranslate2", "ctranslate2", ""))
-    return directory
-
-
-@pytest.fixture(scope="module")
-def client(model, run):
+def client(picture_model, run):
     for package in ("cv2", "onnxruntime", "pypdfium2", "rapidocr"):
         pytest.importorskip(package)
-    return Client(run, model)
+    return Client(run, picture_model)
 
 
 @pytest.fixture(scope="module")
-def alone(model):
+def alone(picture_model):
     pytest.importorskip("rapidocr")
-    return Client(model, picture_lines=2)
+    return Client(picture_model, picture_lines=2)
 
 
 def encoded(image, form="PNG"):
@@ -141,7 +130,7 @@ def test_a_picture_that_takes_too_long_is_refused_and_its_process_ends(photo, mo
     pytest.importorskip("rapidocr")
     documents, closed, close = Documents(seconds=0.3), [], DocumentProcess.close
     monkeypatch.setattr(DocumentProcess, "close", lambda process: closed.append(close(process)))
-    with pytest.raises(ApiError, match="takes longer than") as error:
+    with pytest.raises(ApiError, match="the picture takes longer than") as error:
         asyncio.run(documents.run_picture(PictureJob(photo, 16, 512), lambda lines, check: []))
     assert error.value.status == 413 and len(closed) == 1
     documents.close()
@@ -198,15 +187,15 @@ def test_the_api_describes_it(client, alone):
         assert {"400", "413", "503"} <= set(operation["responses"])
 
 
-def test_exports_of_text_in_a_run_of_pictures_are_not_served(model, run, tmp_path):
-    for name, source in (("student-int8", model), ("teacher", run / "exports" / "student-int8")):
+def test_exports_of_text_in_a_run_of_pictures_are_not_served(picture_model, run, tmp_path):
+    for name, source in (("student-int8", picture_model), ("teacher", run / "exports" / "student-int8")):
         shutil.copytree(source, tmp_path / "run" / "exports" / name)
     (tmp_path / "run" / "config.yaml").write_text(json.dumps({"corpus": LANGUAGES}))
     served = served_models([str(tmp_path / "run")], "student-int8")
     assert not served.text and [each.name for each in served.pictures["en", "it"].models] == ["run/student-int8"]
 
 
-def test_a_glossary_needs_a_model_of_text(model, tmp_path):
+def test_a_glossary_needs_a_model_of_text(picture_model, tmp_path):
     (tmp_path / "terms.tsv").write_text("a\tb\n")
     with pytest.raises(UserError, match="--glossary is for models that read text, and none is served: leave it out"):
-        Client(model, glossary=[str(tmp_path / "terms.tsv")])
+        Client(picture_model, glossary=[str(tmp_path / "terms.tsv")])

@@ -3,14 +3,13 @@
 import json
 import re
 import shutil
-import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from helpers import commands, toy
-from helpers.browser import barriers, chromium, watched
+from helpers import toy
+from helpers.browser import barriers, watched
+from helpers.servers import distilmt_server
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,19 +75,8 @@ def diverse_model():
 @pytest.fixture(scope="module")
 def address(run):
     """Of `distilmt serve`."""
-    command = [sys.executable, "-m", "distilmt", "serve", str(run), "--port", "0", "--char_limit", "500"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=commands.environment()) as server:
-        assert server.stderr is not None
-        lines = iter(server.stderr.readline, "")
-        yield next(result[0] for line in lines if (result := re.search(r"http://\S+", line)))
-        server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=60)
-
-
-@pytest.fixture(scope="module")
-def engine():
-    with chromium() as browser:
-        yield browser
+    with distilmt_server(run, "--char_limit", "500") as (_, port):
+        yield f"http://127.0.0.1:{port}"
 
 
 def settled(page, text):

@@ -3,18 +3,11 @@
 import base64
 import json
 import re
-import signal
-import subprocess
-import sys
 
 import pytest
-from helpers import commands
-from helpers.browser import barriers, chromium, watched
+from helpers.browser import barriers, watched
 from helpers.pages_of_text import text_picture
-from helpers.pictures import RENDERING, new_picture_model
-
-from distilmt.export.card import Form, ModelCard, write_card
-from distilmt.export.ctranslate2_pictures import export_pictures
+from helpers.servers import distilmt_server
 
 pytestmark = pytest.mark.slow
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
@@ -32,25 +25,11 @@ _EVENT = """
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory, shared_tokenizer):
+def address(picture_model):
     """Of `distilmt serve` with a model that reads pictures alone."""
     pytest.importorskip("rapidocr")
-    model = tmp_path_factory.mktemp("models") / "reader"
-    export_pictures(new_picture_model(shared_tokenizer), shared_tokenizer, model, "float32", RENDERING)
-    write_card(model, ModelCard("en", "it", "student"), Form("CTranslate2", "ctranslate2", ""))
-    command = [sys.executable, "-m", "distilmt", "serve", str(model), "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=commands.environment()) as server:
-        assert server.stderr is not None
-        lines = iter(server.stderr.readline, "")
-        yield next(result[0] for line in lines if (result := re.search(r"http://\S+", line)))
-        server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=60)
-
-
-@pytest.fixture(scope="module")
-def engine():
-    with chromium() as browser:
-        yield browser
+    with distilmt_server(picture_model) as (_, port):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture
@@ -98,6 +77,14 @@ def test_pictures_are_dropped_and_pasted(engine, address, photo, way):
         result = translated(page, address, lambda: page.evaluate(_EVENT, ["#text", way, encoded]))
         assert page.locator("#stage img").get_attribute("alt") == f"{way}.png"
         assert page.locator("#picture-text p").count() == len(result["pages"][0]["paragraphs"]) > 0
+
+
+def test_pictures_are_dropped_where_no_files_are_translated(engine, picture_model, photo):
+    encoded = base64.b64encode(photo.read_bytes()).decode()
+    with distilmt_server(picture_model, "--documents", "false") as (_, port), watched(engine, locale="en") as page:
+        translated(page, f"http://127.0.0.1:{port}", lambda: page.evaluate(_EVENT, ["#text", "drop", encoded]))
+        assert page.locator("#stage img").get_attribute("alt") == "drop.png"
+        assert not page.locator("#files").is_visible()
 
 
 def test_a_broken_picture_is_one_line(engine, address, tmp_path):

@@ -30,10 +30,10 @@ async function begin() {
     byId("key-row").hidden = !settings.keyRequired;
     if (!settings.keyRequired) models = await get("models");
     languages.know(known, { source: settings.language.source.code, target: settings.language.target.code });
-    if (settings.picturesTranslation) pictures.setUp(pair);
-    if (settings.supportedFilesFormat.length) {
-      files.setUp(settings.supportedFilesFormat, pair, settings.picturesTranslation ? pictures : null);
-    }
+    const [readsPictures, readsFiles] = [settings.picturesTranslation, settings.supportedFilesFormat.length > 0];
+    if (readsPictures) pictures.setUp(pair);
+    if (readsFiles) files.setUp(settings.supportedFilesFormat, pair);
+    if (readsPictures || readsFiles) listenForDrops(readsPictures, readsFiles);
     comparison.setUp(() => report(...comparison.show()));
     listen();
     show();
@@ -41,6 +41,22 @@ async function begin() {
   } catch (error) {
     fail(error);
   }
+}
+
+// What is dropped anywhere on the page: a picture, where the server reads them, or another file.
+function listenForDrops(readsPictures, readsFiles) {
+  const zones = [readsPictures && byId("pictures"), readsFiles && byId("files")].filter(Boolean);
+  const mark = (over) => zones.forEach((zone) => zone.classList.toggle("over", over));
+  for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
+  document.addEventListener("dragover", () => mark(true));
+  document.addEventListener("dragleave", () => mark(false));
+  document.addEventListener("drop", ({ dataTransfer }) => {
+    mark(false);
+    const [file] = dataTransfer.files;
+    if (!file) return;
+    if (readsPictures && pictures.isPicture(file)) pictures.translate(file, pair());
+    else if (readsFiles) files.translate(file, pair());
+  });
 }
 
 function listen() {

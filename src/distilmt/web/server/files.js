@@ -6,25 +6,15 @@ const zone = document.getElementById("files");
 const input = document.getElementById("file");
 const done = document.getElementById("done");
 
-// `pair` tells the languages that are chosen; `instead` gets pictures that are dropped, where the server reads them.
-export function setUp(kinds, pair, instead) {
+// `pair` tells the languages that are chosen.
+export function setUp(kinds, pair) {
   zone.hidden = false;
   input.accept = kinds.join(",");
   document.getElementById("kinds").textContent = kinds.join("  ");
   input.addEventListener("change", () => translate(input.files[0], pair()));
-  for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
-  document.addEventListener("dragover", () => zone.classList.add("over"));
-  document.addEventListener("dragleave", () => zone.classList.remove("over"));
-  document.addEventListener("drop", ({ dataTransfer }) => {
-    zone.classList.remove("over");
-    const [file] = dataTransfer.files;
-    if (!file) return;
-    if (instead?.isPicture(file)) instead.translate(file, pair());
-    else translate(file, pair());
-  });
 }
 
-async function translate(file, { source, target }) {
+export async function translate(file, { source, target }) {
   if (!file) return;
   done.classList.remove("bad");
   done.textContent = say("working", { name: file.name });

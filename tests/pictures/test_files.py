@@ -116,6 +116,9 @@ def test_a_model_of_text_refuses_pictures(exported_model, photo):
         (("{photo}", "--output", "a.docx"), "use .txt or .json, or a directory"),
         (("{photo}", "--overlay", "a.gif"), "use .png or .pdf, or a directory"),
         (("{photo}", "--overlay", "{photo}"), "one file would overwrite another"),
+        (("{photo}", "{here}/b.png", "--output", "o.txt"), "is named like a file, but there are 2 translations"),
+        (("{photo}", "{here}/b.png", "--overlay", "{here}/a.txt"), "is a file, but there are 2 translations"),
+        (("{photo}", "{here}/d/photo.png", "--output", "{here}/o/"), "one file would overwrite another"),
         (("absent.png",), "absent.png does not exist"),
         (("{here}/a.txt",), "the model reads pictures, not .txt"),
         (("{here}/broken.png",), "broken.png is damaged"),
@@ -124,6 +127,9 @@ def test_a_model_of_text_refuses_pictures(exported_model, photo):
 def test_mistakes_are_one_line(picture_student, photo, tmp_path, flags, message):
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "broken.png").write_bytes(photo.read_bytes()[:300])
+    (tmp_path / "d").mkdir()
+    for name in ("b.png", "d/photo.png"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
     given = [flag.format(photo=photo, here=tmp_path) for flag in flags]
     result = run_command("translate", picture_student, *given)
     assert result.returncode == 2 and message in result.stderr, result.stderr

@@ -17,8 +17,8 @@ from distilmt.inference.base import DecodingOptions
 from distilmt.inference.symbols import has_letters
 from distilmt.inference.translator import Translator
 from distilmt.utils import progress
-from distilmt.utils.arguments import check_written_path
 from distilmt.utils.errors import UserError
+from distilmt.utils.output_files import output_files
 from distilmt.utils.run_dir import atomic_path, read_json
 
 BATCH = 64
@@ -84,24 +84,13 @@ def output_paths(config: TranslateConfig) -> dict[Path, Path | None]:
         if len(files) > 1:
             raise UserError(f"{len(files)} files need an output directory: add --output DIR")
         return dict.fromkeys(files)
-    check_written_path("--output", config.output)
-    output = Path(config.output)
-    inside = len(files) > 1 or output.is_dir() or config.output.endswith("/")
-    if inside and output.exists() and not output.is_dir():
-        raise UserError(f"--output {output} is a file, but there are {len(files)} translations: name a directory")
-    is_new = not output.is_dir() and not config.output.endswith("/")
-    if is_new and len(files) > 1 and output.suffix.lower() in SUFFIXES:
-        count = f"there are {len(files)} translations"
-        raise UserError(f"--output {output} is named like a file, but {count}: name a directory, or write {output}/")
-    if not inside and output.suffix.lower() != files[0].suffix.lower():
-        raise UserError(
-            f"--output {output}: a {files[0].suffix} file keeps its format: use that extension, or a directory with /"
-        )
-    target_by_file: dict[Path, Path | None] = {file: output / file.name if inside else output for file in files}
-    target_paths = [path.resolve() for path in target_by_file.values() if path]
-    if len(set(target_paths)) < len(files) or set(target_paths) & {file.resolve() for file in files}:
-        raise UserError(f"--output {output}: one file would overwrite another: use another directory or name")
-    return target_by_file
+    targets = output_files("--output", config.output, files, [file.name for file in files], SUFFIXES)
+    for file, target in zip(files, targets, strict=True):
+        if target.suffix.lower() != file.suffix.lower():
+            raise UserError(
+                f"--output {target}: a {file.suffix} file keeps its format: use that extension, or a directory with /"
+            )
+    return dict[Path, Path | None](zip(files, targets, strict=True))
 
 
 def _why_unreadable(file: Path) -> str:

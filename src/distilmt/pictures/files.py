@@ -11,8 +11,8 @@ from distilmt.config.commands import TranslateConfig
 from distilmt.pictures.overlay_files import OverlayFile
 from distilmt.pictures.reading import SUFFIXES, read_picture
 from distilmt.pictures.translate import PageRecord, PictureTranslator, page_record, translate_pages
-from distilmt.utils.arguments import check_written_path
 from distilmt.utils.errors import UserError
+from distilmt.utils.output_files import output_files
 from distilmt.utils.run_dir import write_text
 
 TEXT_SUFFIXES, OVERLAY_SUFFIXES = (".txt", ".json"), (".png", ".pdf")
@@ -81,20 +81,10 @@ def _paths(
     """A path for every source: a file, or one of the same name in a directory."""
     if output is None:
         return [None] * len(sources)
-    check_written_path(flag, output)
-    path = Path(output)
-    is_directory = len(sources) > 1 or path.is_dir() or output.endswith("/")
-    if is_directory and path.exists() and not path.is_dir():
-        raise UserError(f"{flag} {path} is a file, but there are {len(sources)} pictures: name a directory")
-    if not is_directory:
-        if path.suffix.lower() not in suffixes:
-            raise UserError(f"{flag} {path}: use {' or '.join(suffixes)}, or a directory with /")
-        targets = [path]
-    else:
-        targets = [path / f"{source.stem}{suffix or _overlay_suffix(source)}" for source in sources]
-    resolved = [target.resolve() for target in targets]
-    if len(set(resolved)) < len(resolved) or {*resolved} & {source.resolve() for source in sources}:
-        raise UserError(f"{flag} {path}: one file would overwrite another: use another directory or name")
+    names = [f"{source.stem}{suffix or _overlay_suffix(source)}" for source in sources]
+    targets = output_files(flag, output, sources, names, suffixes)
+    if targets[0].suffix.lower() not in suffixes:
+        raise UserError(f"{flag} {output}: use {' or '.join(suffixes)}, or a directory with /")
     return [*targets]
 
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,7 +76,10 @@ def _matching(patterns: Sequence[str], names: list[str]) -> list[str]:
 
 def _described(name: str, path: Path) -> DebianPackage:
     command = ["dpkg-deb", "--show", "--showformat=${source:Package}\t${Version}", str(path)]
-    source, version = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\t")
+    process = subprocess.run(command, check=False, capture_output=True, text=True)
+    if process.returncode:
+        raise _damaged(path, process.stderr)
+    source, version = process.stdout.split("\t")
     return DebianPackage(name, source or name, version, path)
 
 
@@ -91,14 +95,27 @@ def files(package: Path, name_pattern: re.Pattern[str]) -> Iterator[tuple[str, b
     Raises:
         UserError: the package is damaged, or its files are larger than any catalog.
     """
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE) as process:
+    command = ["dpkg-deb", "--fsys-tarfile", str(package)]
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process,
+    ):
         assert process.stdout is not None
         try:
             yield from _members(package, process.stdout, name_pattern)
+            while process.stdout.read(1 << 20):
+                pass  # the padding of the archive
+            if process.wait():  # tarfile takes an archive that ends between two files for a whole one
+                errors.seek(0)
+                raise _damaged(package, errors.read().decode(errors="replace"))
         except tarfile.TarError as error:
-            raise UserError(f"{package.name} is damaged ({error}): download it again") from None
+            raise _damaged(package, str(error)) from None
         finally:
             process.kill()
+
+
+def _damaged(package: Path, reason: str) -> UserError:
+    return UserError(f"{package.name} is damaged ({' '.join(reason.split())[:150]}): download it again")
 
 
 def _members(package: Path, stream: IO[bytes], name_pattern: re.Pattern[str]) -> Iterator[tuple[str, bytes]]:

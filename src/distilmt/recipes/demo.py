@@ -31,12 +31,12 @@ from distilmt.config.commands import DemoConfig
 from distilmt.pipeline import preflight, runner
 from distilmt.recipes.demo_images import LABEL_SHARE, with_pictures
 from distilmt.recipes.demo_recipe import (
-    SHORT_MINUTES,
     dataset,
     has_tokenizer,
     minutes,
     recipe_for,
     scale_for,
+    student_for,
     teacher_path,
 )
 from distilmt.recipes.student_plan import lengths_after_labels
@@ -117,7 +117,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         teacher=TeacherConfig(teacher, model=scale.teacher, training=replace(training, dropout=0.1)),
         labels=replace(recipe.labels, top_k=recipe.labels.top_k if has_top_k else 0),
         student=StudentConfig(
-            (recipe.student if minutes(config) < SHORT_MINUTES else None) or scale.student,
+            student_for(teacher, minutes(config)),
             initialization=recipe.initialization,
             objective=recipe.objective if has_top_k else NO_TEACHER,
             training=replace(training, dropout=0.0),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 from typing import Any
 
 from distilmt.config import RunConfig
-from distilmt.recipes.time_budget import NO_TEACHER, elapsed_seconds, student_lengths
+from distilmt.recipes.time_budget import elapsed_seconds, student_lengths
 
 logger = logging.getLogger(__name__)
 
@@ -27,18 +26,17 @@ def lengths_after_labels(config: RunConfig, seconds: float) -> dict[str, Any]:
         seconds: time for the steps up to the baseline; those before the student count as they were measured.
     """
     from distilmt.data import tokenizer as tokenizers
-    from distilmt.pipeline.steps.train import student_job
+    from distilmt.pipeline.steps.train import baseline_objective, student_job
     from distilmt.training.throughput import MEASURING, seconds_per_update
 
     paths, student, begin = config.paths, config.student, time.monotonic()
     tokenizer = tokenizers.load(paths.tokenizer)
     job, _ = student_job(config, paths, tokenizer)
-    baseline = replace(NO_TEACHER, ctc_weight=student.objective.ctc_weight)
-    measured = (student.objective, baseline) if student.baseline else (student.objective,)
+    objectives = [student.objective, *([baseline_objective(student)] if student.baseline else [])]
     limit = min(MEASURING, max(0.5, _MEASURING_SHARE * seconds))
     paces = [
         seconds_per_update(job.data, student.model, student.training, each, tokenizer, seconds=limit)
-        for each in measured
+        for each in objectives
     ]
     logger.info(f"student: {paces[0] * 1000:.0f} ms per update")
     left = seconds - elapsed_seconds(paths, *STEPS) - (time.monotonic() - begin)

@@ -65,7 +65,8 @@ def reserve(minutes: float) -> float:
 
     They start some processes (20 s), then take longer for bigger models, 0.28 of a short demo; from 10 minutes on the
     number of test sentences limits them. A demo of 4 minutes reserves 87 s; 103 s were measured on 2 cores. One of 6.5
-    minutes reserves 129 s; 83 s and, while the same virtual machine was slower, 128 s were measured.
+    minutes reserves 129 s; `make demo` printed 83 s for these steps (commit e5f2b18, 2 cores of an Intel Xeon), and 129
+    s while the same virtual machine was slower (commit 0bab162).
     """
     return min(190.0, 20 + 0.28 * minutes * 60)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from distilmt.config import ObjectiveConfig, RunConfig, TrainingConfig
+from distilmt.config import ObjectiveConfig, RunConfig, StudentConfig, TrainingConfig
 from distilmt.data import prepare
 from distilmt.data import tokenizer as tokenizers
 from distilmt.data.tokenizer import Tokenizer
@@ -195,10 +195,13 @@ def train_baseline(config: RunConfig, directory: Path) -> ModelResult:
     )
     model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
     training = with_student_updates(student.training, paths.student)
-    objective = replace(_ONLY_REFERENCES, ctc_weight=student.objective.ctc_weight)  # it needs no teacher
-    return fit_model(
-        model, TrainingJob("baseline", data, training, objective, config.seed), tokenizer, config, directory
-    )
+    job = TrainingJob("baseline", data, training, baseline_objective(student), config.seed)
+    return fit_model(model, job, tokenizer, config, directory)
+
+
+def baseline_objective(student: StudentConfig) -> ObjectiveConfig:
+    """What of the student's objective needs no teacher: the references, and the reading of pictures."""
+    return replace(_ONLY_REFERENCES, ctc_weight=student.objective.ctc_weight)
 
 
 def with_student_updates(config: TrainingConfig, student: Path) -> TrainingConfig:

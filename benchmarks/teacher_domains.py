@@ -39,17 +39,17 @@ GAME = "fillets-ng-data"
 DIALOGUE = re.compile(r'dialogId\("[^"]*",\s*"[^"]*",\s*"((?:[^"\\]|\\.)*)"\)\s*dialogStr\("((?:[^"\\]|\\.)*)"\)')
 
 
-class TestSet(NamedTuple):
+class EvaluationSet(NamedTuple):
     sources: list[str]
     references: list[str]
 
 
-def held_out(records: list[AlignedSentence], size: int) -> TestSet:
+def held_out(records: list[AlignedSentence], size: int) -> EvaluationSet:
     pairs = split_by_package(records, 0, size).test or []
-    return TestSet([pair.source for pair in pairs], [pair.target for pair in pairs])
+    return EvaluationSet([pair.source for pair in pairs], [pair.target for pair in pairs])
 
 
-def dialogues(cache: Path, size: int) -> TestSet:
+def dialogues(cache: Path, size: int) -> EvaluationSet:
     """Lines of the game with two words or more, chosen by their hash."""
     lines: dict[str, str] = {}
     with apt.locked_cache(cache), apt_packages.downloaded([GAME], cache) as (package,):
@@ -59,10 +59,10 @@ def dialogues(cache: Path, size: int) -> TestSet:
                 if source != target and min(len(split_words(source)), len(split_words(target))) > 1:
                     lines.setdefault(source, target)
     chosen = sorted(lines, key=hash64)[:size]
-    return TestSet(chosen, [lines[source] for source in chosen])
+    return EvaluationSet(chosen, [lines[source] for source in chosen])
 
 
-def test_sets(size: int) -> dict[str, TestSet]:
+def evaluation_sets(size: int) -> dict[str, EvaluationSet]:
     cache = apt.default_cache()
     descriptions = debian.aligned_sentences(apt.fetch([SOURCE, TARGET], cache), SOURCE, TARGET)
     messages = debian_messages.fetch((SOURCE, TARGET), cache)
@@ -81,7 +81,7 @@ def opened(directory: Path, temporary: Path) -> TranslationModel:
     return load_translation_model(directory, threads=1, workers=1)
 
 
-def measured(directory: Path, tests: dict[str, TestSet]) -> dict[str, TranslationScores]:
+def measured(directory: Path, tests: dict[str, EvaluationSet]) -> dict[str, TranslationScores]:
     with tempfile.TemporaryDirectory() as temporary:
         model = opened(directory, Path(temporary) / "model")
         result = {}
@@ -95,7 +95,7 @@ def measured(directory: Path, tests: dict[str, TestSet]) -> dict[str, Translatio
         return result
 
 
-def table(scores: dict[str, dict[str, TranslationScores]], tests: dict[str, TestSet]) -> str:
+def table(scores: dict[str, dict[str, TranslationScores]], tests: dict[str, EvaluationSet]) -> str:
     heads = [f"{name} ({len(test.sources):,})" for name, test in tests.items()]
     lines = [f"| BLEU, chrF | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
     for model, row in scores.items():
@@ -111,11 +111,11 @@ def main() -> None:
     chosen = parser.parse_args()
     models = {"built-in teacher": pretrained.TEACHER, "built-in student": pretrained.STUDENT}
     models |= {name: Path(directory) for name, directory in (each.split("=", 1) for each in chosen.model)}
-    tests = test_sets(chosen.sentences)
+    tests = evaluation_sets(chosen.sentences)
     scores = {name: measured(directory, tests) for name, directory in models.items()}
     signature = next(iter(next(iter(scores.values())).values()))
     note = f"Beam {BEAM}. BLEU `{signature.bleu_signature}`, chrF `{signature.chrf_signature}`. Teachers in float32."
-    options = "".join(f" --model {name!r}=DIRECTORY" for name in list(models)[2:])
+    options = "".join(f" --model {name!r}=DIRECTORY" for name in list(models)[2:]) + f" --sentences {chosen.sentences}"
     data = {model: {name: asdict(each) for name, each in row.items()} for model, row in scores.items()}
     write(chosen.name, f"python benchmarks/teacher_domains.py{options}", [table(scores, tests), note], {"scores": data})
 

@@ -191,7 +191,8 @@ def test_python_of_smaller_models(page, written, workplace, finished_run):
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: str(page.relative_to(pages.ROOT)))
 def test_python_compiles(page):
     for block in pages.blocks(page, "python"):
-        compile(re.sub(r"^    ", "", block, flags=re.MULTILINE) if block.startswith("    ") else block, page, "exec")
+        text = re.sub(r"^    ", "", block, flags=re.MULTILINE) if block.startswith("    ") else block
+        assert compile(text, page, "exec").co_code
 
 
 @pytest.mark.slow
@@ -237,3 +238,7 @@ def test_python_of_the_python_page(toy_inputs):
             continue  # a model of the hub
         short = block.replace("minutes=60", "minutes=0.1").replace("2000", "40")
         exec(compile(short, "python.md", "exec"), names)
+    assert isinstance(names["run"], distilmt.Run) and names["run"].scores["student-int8"].chrf > 0
+    assert Path("guide.it.md").read_text("utf-8")
+    assert 0 < names["evaluation"].comparison("other")["p_value"] <= 1
+    assert names["loss"].item() > 0 and names["loss"].requires_grad

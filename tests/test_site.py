@@ -111,4 +111,6 @@ def test_a_search_finds_the_page(site, words, title):
         page.click(".md-search__input")
         page.type(".md-search__input", words)
         page.keyboard.press("End")  # a key, as the last one of an input method
-        page.wait_for_selector(f".md-search-result__item h1:has-text('{title}')", state="attached", timeout=PATIENCE)
+        heading = f".md-search-result__item h1:has-text('{title}')"
+        page.wait_for_selector(heading, state="attached", timeout=PATIENCE)
+        assert page.locator(heading).count() > 0

@@ -2,8 +2,8 @@
 
 distilmt train-teacher configs/demo-teacher.yaml
 python packaging/demo_models.py teacher runs/demo-teacher
-distilmt demo --minutes 60 --run_dir runs/demo-60
-python packaging/demo_models.py student runs/demo-60
+distilmt run configs/demo-student.yaml
+python packaging/demo_models.py student runs/demo-student
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from transformers import MarianMTModel
 
 from distilmt.config import ModelConfig
 from distilmt.models.architectures import new_model
-from distilmt.models.initialization import copy_layers, first_layers, spaced_layers
+from distilmt.models.initialization import copy_layers, copy_weights, first_layers, spaced_layers
 from distilmt.models.marian import MarianModel, marian_config
 from distilmt.models.presets import PRESETS, parameter_count, shape
 from distilmt.utils.errors import UserError
@@ -158,6 +158,15 @@ def test_a_student_of_the_teachers_shape_is_the_teacher(shared_tokenizer, activa
         expected = teacher.network.eval()(input_ids=ids, decoder_input_ids=start).logits
         for model in (student, again):
             assert torch.equal(model.network.eval()(input_ids=ids, decoder_input_ids=start).logits, expected)
+
+
+def test_training_goes_on_from_a_models_weights(shared_tokenizer):
+    trained, model = models(shared_tokenizer, (2, 2), (2, 2))
+    assert not same(trained, model)
+    copy_weights(trained, model)
+    assert same(trained, model)
+    with pytest.raises(UserError, match=r"another shape than teacher.model: make teacher.model equal"):
+        copy_weights(*models(shared_tokenizer, (3, 2), (2, 2)))
 
 
 def test_the_heaviest_units_of_wider_blocks_are_taken(shared_tokenizer):

@@ -2,14 +2,18 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
+import torch
 from helpers import commands, toy
 
+from distilmt.config.loading import load
 from distilmt.inference.translator import Translator
 from distilmt.labels.store import LabelStore
 from distilmt.models.checkpoint import load_model, weights_fingerprint
 from distilmt.pipeline.step import RUN_STEPS, step_named
+from distilmt.pipeline.steps.train import make_teacher
 from distilmt.report.schema import CurvePoint, RunReport, Step, System, TranslationExample
 from distilmt.utils.run_dir import read_step
 from distilmt.utils.step_results import result_of, to_record
@@ -273,6 +277,18 @@ def test_a_student_teaches_the_next(finished_run, tmp_path):
     store = LabelStore(tmp_path / "run" / "labels")
     assert store.k == 4  # word distributions too
     assert store.manifest["teacher"] == weights_fingerprint(assistant)
+
+
+def test_a_teacher_is_trained_further(finished_run, tmp_path):
+    """Training starts from its weights: at a learning rate of zero they stay."""
+    for name in ("corpus", "tokenizer"):
+        shutil.copytree(finished_run / name, tmp_path / "further" / name)
+    config = load([str(finished_run.parent / "run.yaml"), "--run_dir", str(tmp_path / "further")])
+    training = replace(config.teacher.training, max_steps=2, learning_rate=0.0, eval_sentences=2)
+    config.teacher = replace(config.teacher, initialization=str(finished_run / "teacher"), training=training)
+    make_teacher(config, tmp_path / "further" / "teacher")
+    before, after = (load_model(path / "teacher").state_dict() for path in (finished_run, tmp_path / "further"))
+    assert all(torch.allclose(value, after[name], atol=1e-6) for name, value in before.items())
 
 
 def test_an_ensemble_of_two(finished_run, tmp_path):

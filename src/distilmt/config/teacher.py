@@ -87,6 +87,8 @@ class TeacherConfig:
     """Shape of a teacher trained by the run."""
     training: TrainingConfig = field(default_factory=TrainingConfig, metadata=_TRAINED)
     """Training of a teacher trained by the run."""
+    initialization: str | None = config_field(None, affects("teacher", when=_trained, holds="model"))
+    """A trained model of that shape (directory) whose weights the training starts from; null: random weights."""
 
     @property
     def named(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Initialize a student from its teacher's layers (shrink and fine-tune: Shleifer & Rush 2020)."""
+"""Initialize a student from its teacher's layers (shrink and fine-tune: Shleifer & Rush 2020), or a whole model."""
 
 from __future__ import annotations
 
@@ -60,6 +60,23 @@ def copy_layers(
             _copy_layer(from_layers[index], layer)
     _copy_others(teacher, student)
     return maps
+
+
+def copy_weights(trained: Seq2SeqModel, model: Seq2SeqModel) -> None:
+    """Copy all weights and settings of a model into another one of the same architecture and shape, in place.
+
+    Raises:
+        UserError: their architectures or shapes differ.
+    """
+    weights, own = trained.state_dict(), model.state_dict()
+    shapes, own_shapes = ({name: value.shape for name, value in state.items()} for state in (weights, own))
+    if trained.architecture != model.architecture or shapes != own_shapes:
+        raise UserError(
+            "teacher.initialization: that model has another shape than teacher.model: make teacher.model equal to its"
+            " config.json (architecture, d_model, ffn_dim, num_heads, layers, max_positions)"
+        )
+    model.copy_settings(trained)
+    model.load_state_dict(weights)
 
 
 def _check_dimensions(teacher: Seq2SeqModel, student: Seq2SeqModel) -> None:

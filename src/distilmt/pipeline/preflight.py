@@ -50,6 +50,7 @@ def check_models(config: RunConfig) -> None:
         check_tracker(f"{model}.training.tracker", getattr(config, model).training.tracker)
     _check_shapes(config)
     _check_teacher(config)
+    _check_initial_weights(config)
     _check_labels(config)
     check_architectures(config)
     check_pictures(config)
@@ -118,6 +119,21 @@ def _check_hub(config: RunConfig) -> None:
         from distilmt.teachers.existing import family
 
         family(path)
+
+
+def _check_initial_weights(config: RunConfig) -> None:
+    """Check that the model that a teacher's training starts from exists and has the run's vocabulary."""
+    from distilmt.data import tokenizer
+
+    path, own = config.teacher.initialization, config.tokenizer.path
+    if not path or config.teacher.named:
+        return
+    if not Path(path).is_dir():
+        raise UserError(f"teacher.initialization {path} is not a directory: give one with a trained Marian model")
+    if own is None or tokenizer.load(Path(path)).fingerprint != tokenizer.load(Path(own)).fingerprint:
+        raise UserError(
+            f"teacher.initialization {path} has a vocabulary of its own: set tokenizer.path to that directory too"
+        )
 
 
 def _check_teacher(config: RunConfig) -> None:

@@ -22,7 +22,7 @@ from distilmt.losses.terms import TEACHER_IN_MEMORY, Need, keys_that_need, needs
 from distilmt.models.architectures import new_model
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.checkpoint import load_model
-from distilmt.models.initialization import copy_layers, first_layers, spaced_layers
+from distilmt.models.initialization import copy_layers, copy_weights, first_layers, spaced_layers
 from distilmt.pipeline.backups import backup_directories
 from distilmt.pipeline.steps import on_policy
 from distilmt.pipeline.steps.fit_model import fit_model
@@ -72,6 +72,8 @@ def make_teacher(config: RunConfig, directory: Path) -> ModelResult:
             config.teacher, (config.corpus.source, config.corpus.target), tokenizer, directory
         )
     model = new_model(config.teacher.model, tokenizer, config.teacher.training.dropout, config.seed)
+    if config.teacher.initialization:
+        copy_weights(load_model(config.teacher.initialization), model)
     data = reference_set(directory.parent / "corpus", tokenizer, config.teacher.model.max_positions)
     job = TrainingJob("teacher", data, config.teacher.training, _ONLY_REFERENCES, config.seed)
     return fit_model(model, job, tokenizer, config, directory)

@@ -82,7 +82,7 @@ def test_all_pages_of_a_tiff_and_the_first_frame_of_an_animation() -> None:
         assert len([*pages_of(encoded(PICTURE, form, save_all=True, append_images=frames), "a.gif")]) == 1
 
 
-def test_warnings_of_whoever_reads_the_pages_stay_on() -> None:
+def test_warnings_of_the_caller_stay_on() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         pages = pages_of(encoded(PICTURE, "TIFF", save_all=True, append_images=[PICTURE]), "a.tif")

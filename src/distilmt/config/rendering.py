@@ -86,3 +86,8 @@ class RenderingConfig:
             )
         if both := sorted({*self.fonts} & {*self.held_out_fonts}):
             raise UserError(f"held_out_fonts has {both[0]}, which is in fonts too: remove it from one of them")
+
+    @property
+    def frame_size(self) -> int:
+        """Numbers of a frame."""
+        return self.columns_per_frame * self.height

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from distilmt.config.bounds import MAX_COUNT, MAX_TOP_K, bounded
 from distilmt.config.choices import HeadMapping
 from distilmt.config.effects import affects, config_field
 from distilmt.config.rendering import RenderingConfig
 from distilmt.config.training import ModelConfig, TrainingConfig
+from distilmt.config.voices import VoicesConfig
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonMapping
 
 _BOTH = affects("student", "baseline")
-PICTURE_ARCHITECTURE = "whisper"
-"""The architecture of students that read pictures."""
+FRAME_ARCHITECTURE = "whisper"
+"""The architecture of students that read pictures or hear speech."""
+FrameConfig: TypeAlias = RenderingConfig | VoicesConfig
+"""How text becomes the frames that a student perceives: pictures, or speech."""
 
 Divergence = Literal["kl", "reverse_kl", "symmetric_kl", "js", "tv", "skewed_kl", "skewed_reverse_kl"]
 """Divergences between two distributions; their formulas are in `losses/divergences.py`."""
@@ -71,7 +74,7 @@ class ObjectiveConfig:
     r_drop_weight: float = bounded(0.0, 0, 1000)
     """Weight of R-Drop: divergence between two passes with different dropout. An update takes twice as long."""
     ctc_weight: float = bounded(0.0, 0, 1000, _BOTH)
-    """Weight of CTC under `input: image`: the encoder reads the characters of its picture; the baseline's too."""
+    """Weight of CTC under `input: image` and `speech`: the encoder is to name the characters; the baseline's too."""
 
     def __post_init__(self) -> None:
         if self.divergence != "kl" and self.tail != "bucket":
@@ -104,18 +107,26 @@ def _reads_pictures(student: JsonMapping) -> bool:
     return bool(student["input"] == "image")
 
 
+def _hears_speech(student: JsonMapping) -> bool:
+    return bool(student["input"] == "speech")
+
+
 @dataclass
 class StudentConfig:
     """The small model."""
 
     model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="tiny"), metadata=_BOTH)
     """Shape of the student."""
-    input: Literal["text", "image"] = config_field("text", _BOTH)
-    """What the student reads: the source text, or a picture of it. `image` implies `model.architecture: whisper`."""
+    input: Literal["text", "image", "speech"] = config_field("text", _BOTH)
+    """The source text, a picture of it, or its sound. The latter two imply `model.architecture: whisper`."""
     rendering: RenderingConfig = field(
         default_factory=RenderingConfig, metadata=affects("student", "baseline", when=_reads_pictures)
     )
     """Pictures of the source text under `input: image`."""
+    voices: VoicesConfig = field(
+        default_factory=VoicesConfig, metadata=affects("student", "baseline", when=_hears_speech)
+    )
+    """Sound of the source text under `input: speech`."""
     initialization: Literal["random", "first", "spaced"] = "random"
     """`first` copies the teacher's first layers, `spaced` evenly spaced ones; both need its width and vocabulary."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
@@ -128,14 +139,19 @@ class StudentConfig:
     """Also train the same student without the teacher."""
 
     def __post_init__(self) -> None:
+        if self.frames is not None:
+            self.model = replace(self.model, architecture=FRAME_ARCHITECTURE, frame_size=self.frames.frame_size)
+
+    @property
+    def frames(self) -> FrameConfig | None:
+        """How text becomes the frames that the student perceives; None if it reads text."""
         if self.input == "image":
-            rendering = self.rendering
-            frame_size = rendering.columns_per_frame * rendering.height
-            self.model = replace(self.model, architecture=PICTURE_ARCHITECTURE, frame_size=frame_size)
+            return self.rendering
+        return self.voices if self.input == "speech" else None
 
     @property
     def pictures(self) -> RenderingConfig | None:
-        """The pictures that the student reads; None if it reads text."""
+        """The pictures that the student reads; None if it reads none."""
         return self.rendering if self.input == "image" else None
 
     @property

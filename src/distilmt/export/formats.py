@@ -8,7 +8,7 @@ from pathlib import Path
 
 from distilmt.config import ComputeType, ExportConfig, ExportFormat
 from distilmt.config.rendering import RenderingConfig
-from distilmt.config.student import PICTURE_ARCHITECTURE
+from distilmt.config.student import FRAME_ARCHITECTURE
 from distilmt.config.systems import STUDENT
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export import ctranslate2
@@ -22,7 +22,7 @@ from distilmt.models.marian import marian_network
 from distilmt.utils.errors import UserError
 
 TEXT_ARCHITECTURE = "marian"
-CTRANSLATE2_ARCHITECTURES = (TEXT_ARCHITECTURE, PICTURE_ARCHITECTURE)
+CTRANSLATE2_ARCHITECTURES = (TEXT_ARCHITECTURE, FRAME_ARCHITECTURE)
 """Architectures that are exported for CTranslate2; PyTorch translates with models of the others."""
 
 
@@ -51,7 +51,7 @@ def require_ctranslate2(architecture: str, command: str) -> None:
     Raises:
         UserError: it does not.
     """
-    if architecture == PICTURE_ARCHITECTURE:
+    if architecture == FRAME_ARCHITECTURE:
         raise UserError(
             f"distilmt {command} measures students that read text, but the student reads pictures: set student.input "
             "to text, or use distilmt run"
@@ -80,7 +80,7 @@ def system_exporter(
     Raises:
         UserError: as `check_types`.
     """
-    if architecture == PICTURE_ARCHITECTURE:
+    if architecture == FRAME_ARCHITECTURE:
         return PictureExporter(compute_type, rendering or RenderingConfig())
     if architecture == TEXT_ARCHITECTURE:
         return CTranslate2Exporter(compute_type)

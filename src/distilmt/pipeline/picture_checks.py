@@ -23,6 +23,8 @@ def check_pictures(config: RunConfig) -> None:
                 f"student.objective.{key} is not 0, but student.input is text, which needs no reading: set it to 0"
             )
         return
+    if student.input == "speech":
+        raise UserError("student.input is speech, which distilmt does not train yet: set it to text or image")
     keys = [f"objective.{key}" for key in keys_that_need(student.objective, TEACHER_IN_MEMORY)]
     keys += ["on_policy.steps"] if student.on_policy.steps else []
     if keys:

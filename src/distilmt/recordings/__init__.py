@@ -1,0 +1,1 @@
+"""Whole recordings of speech: segments with their translations, subtitles, records with times, and live speech."""

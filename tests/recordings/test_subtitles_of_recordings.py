@@ -37,7 +37,7 @@ def parsed(text, form):
         return [(p.pts * unit, (p.pts + p.duration) * unit, bytes(p).decode()) for p in packets]
 
 
-@settings(max_examples=example_count(90))
+@settings(max_examples=example_count(60))
 @given(SEGMENTS)
 def test_cues_are_in_order_short_and_whole(segments):
     last = 0
@@ -50,7 +50,7 @@ def test_cues_are_in_order_short_and_whole(segments):
     assert "".join(c for cue in shown for line in cue.lines for c in line if c.isalnum()) == letters
 
 
-@settings(max_examples=example_count(60))
+@settings(max_examples=example_count(45))
 @given(SEGMENTS)
 def test_players_read_the_same_cues(segments):
     shown = list(cues(segments))

@@ -66,11 +66,11 @@ def srt(segments: Iterable[TranslatedSegment]) -> Iterator[str]:
 
 
 def vtt(segments: Iterable[TranslatedSegment]) -> Iterator[str]:
-    """The parts of a WebVTT file: its header, then a cue each."""
-    yield VTT_HEADER
-    for cue in cues(segments):
+    """The parts of a WebVTT file, a cue each, the first one with the file's header; none without cues."""
+    for number, cue in enumerate(cues(segments)):
         text = "\n".join(html.escape(line, quote=False) for line in cue.lines)
-        yield f"{_stamp(cue.start, '.')} --> {_stamp(cue.end, '.')}\n{text}\n\n"
+        header = "" if number else VTT_HEADER
+        yield f"{header}{_stamp(cue.start, '.')} --> {_stamp(cue.end, '.')}\n{text}\n\n"
 
 
 def _timed(texts: list[list[str]], start: int, end: int) -> Iterator[Cue]:
@@ -113,21 +113,23 @@ def _cut(piece: str) -> Iterator[str]:
 
 def _balanced(pieces: list[str]) -> list[str]:
     """As few lines as possible, and those about equally long."""
-    narrowest = max(columns(piece.rstrip()) for piece in pieces)
-    count = len(_filled(pieces, MAX_COLUMNS))
-    widths = range(min(narrowest, MAX_COLUMNS), MAX_COLUMNS + 1)
-    return _filled(pieces, widths[bisect_left(widths, -count, key=lambda width: -len(_filled(pieces, width)))])
+    sizes = [columns(piece) for piece in pieces]
+    spaces = [piece[-1].isspace() for piece in pieces]
 
+    def breaks(width: int) -> list[int]:
+        """Where lines begin that are filled up to a width, one after the other."""
+        starts, taken = [0], 0
+        for number, (size, space) in enumerate(zip(sizes, spaces, strict=True)):
+            if taken and taken + size - space > width:
+                starts.append(number)
+                taken = 0
+            taken += size
+        return starts
 
-def _filled(pieces: list[str], width: int) -> list[str]:
-    """Lines that are filled up to a width, one after the other."""
-    lines, line = [], ""
-    for piece in pieces:
-        if line and columns(line) + columns(piece.rstrip()) > width:
-            lines.append(line.rstrip())
-            line = ""
-        line += piece
-    return [*lines, line.rstrip()]
+    widths = range(max(size - space for size, space in zip(sizes, spaces, strict=True)), MAX_COLUMNS + 1)
+    count = len(breaks(MAX_COLUMNS))
+    starts = breaks(widths[bisect_left(widths, -count, key=lambda width: -len(breaks(width)))])
+    return ["".join(pieces[start:end]).rstrip() for start, end in zip(starts, [*starts[1:], None], strict=True)]
 
 
 def columns(text: str) -> int:

@@ -11,9 +11,11 @@ from distilmt.utils.errors import UserError
 # foreign package that somebody published under this name.
 _EXTRAS = {
     "PIL": "images",
+    "av": "speech",
     "cv2": "pages",
     "datasets": "huggingface",
     "fastapi": "serve",
+    "faster_whisper": "speech",
     "fontTools": "images",
     "google": "onnx",
     "httptools": "serve",

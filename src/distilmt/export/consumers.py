@@ -5,7 +5,7 @@ This is neither fast nor the best quality; it checks that an export gives the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer, MarianMTModel
 
-from distilmt.export.graphs import cache_names
+from distilmt.export.graphs import DECODER, ENCODER, cache_names
 from distilmt.utils.run_dir import read_json
 
 _BATCH = 32
@@ -77,7 +77,6 @@ class OnnxModel:
     """Both graphs and both tokenizers of a directory."""
 
     def __init__(self, directory: Path, suffix: str) -> None:
-        import onnxruntime
         from tokenizers import Tokenizer
 
         self.config: dict[str, Any] = read_json(directory / "config.json")
@@ -85,35 +84,56 @@ class OnnxModel:
         own = directory / "target" / "tokenizer.json"
         self.target = Tokenizer.from_file(str(own)) if own.exists() else self.source
         self.source.enable_padding(pad_id=self.config["pad_token_id"], pad_token="<pad>")
-        names = ("encoder_model", "decoder_model_merged")
-        paths = [str(directory / "onnx" / f"{name}{suffix}.onnx") for name in names]
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # the matrices are small: more threads would wait for each other
-        cpu = ["CPUExecutionProvider"]
-        self.encoder, self.decoder = (onnxruntime.InferenceSession(p, options, providers=cpu) for p in paths)
+        self.encoder, self.decoder = onnx_sessions(directory, suffix)
 
     def generate(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Greedy hypotheses [B, T], padded with `<pad>`, of sources [B, S] with mask [B, S]."""
-        pad, end = self.config["pad_token_id"], self.config["eos_token_id"]
         states = self.encoder.run(None, {"input_ids": ids, "attention_mask": mask})[0]
-        fixed = {"encoder_attention_mask": mask, "encoder_hidden_states": states}
-        cache = self._empty(len(ids))
-        token, ended = np.full((len(ids), 1), pad), np.zeros((len(ids), 1), bool)
-        steps = []
-        for _ in range(self.config["max_position_embeddings"] - 1):
-            logits, *present = self.decoder.run(None, {"input_ids": token, **fixed, **cache})
-            cache = dict(zip(cache, present, strict=True))
-            token = np.where(ended, pad, logits[:, -1:].argmax(-1))
-            steps.append(token)
-            ended |= token == end
-            if ended.all():
-                break
-        return np.concatenate(steps, 1)
+        memory = {"encoder_attention_mask": mask, "encoder_hidden_states": states}
+        prompt = np.full((len(ids), 1), self.config["pad_token_id"])
+        return greedy_ids(self.decoder, self.config, memory, prompt, self.config["max_position_embeddings"] - 1)
 
-    def _empty(self, batch: int) -> dict[str, np.ndarray]:
-        heads = self.config["decoder_attention_heads"]
-        nothing = np.zeros((batch, heads, 0, self.config["d_model"] // heads), np.float32)
-        return {f"past_key_values.{name}": nothing for name in cache_names(self.config["decoder_layers"])}
+
+def onnx_sessions(directory: Path, suffix: str) -> list[Any]:
+    """Encoder and decoder of an export, for ONNX Runtime; the suffix of int8 weights is `_quantized`."""
+    import onnxruntime
+
+    paths = [str(directory / "onnx" / f"{name}{suffix}.onnx") for name in (ENCODER, DECODER)]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # the matrices are small: more threads would wait for each other
+    return [onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]) for path in paths]
+
+
+def greedy_ids(
+    decoder: Any, config: Mapping[str, Any], memory: Mapping[str, np.ndarray], prompt: np.ndarray, limit: int
+) -> np.ndarray:
+    """Greedy hypotheses [B, T], padded with `<pad>`.
+
+    Args:
+        decoder: the session of a decoder.
+        config: the model's, of transformers.
+        memory: the decoder's inputs that come from the encoder.
+        prompt: the first tokens [B, tokens] int64.
+        limit: maximum number of tokens.
+    """
+    pad, end = config["pad_token_id"], config["eos_token_id"]
+    cache, token, ended = _empty_cache(config, len(prompt)), prompt, np.zeros((len(prompt), 1), bool)
+    steps = []
+    for _ in range(limit):
+        logits, *present = decoder.run(None, {"input_ids": token, **memory, **cache})
+        cache = dict(zip(cache, present, strict=True))
+        token = np.where(ended, pad, logits[:, -1:].argmax(-1))
+        steps.append(token)
+        ended |= token == end
+        if ended.all():
+            break
+    return np.concatenate(steps, 1)
+
+
+def _empty_cache(config: Mapping[str, Any], batch: int) -> dict[str, np.ndarray]:
+    heads = config["decoder_attention_heads"]
+    nothing = np.zeros((batch, heads, 0, config["d_model"] // heads), np.float32)
+    return {f"past_key_values.{name}": nothing for name in cache_names(config["decoder_layers"])}
 
 
 def _in_batches(translate: Callable[[list[str]], list[str]], texts: Sequence[str], size: int = _BATCH) -> list[str]:

@@ -74,7 +74,7 @@ def export_pictures(
     with atomic_directory(directory) as temporary:
         save(specification(whisper.network, tokenizer), temporary, compute_type)
         (temporary / "target.spm").write_bytes((tokenizer.directory / "target.spm").read_bytes())
-        write_manifest(temporary, _manifest(whisper, compute_type, rendering))
+        write_manifest(temporary, manifest_of(whisper, compute_type, rendering))
 
 
 def picture_model(model: Seq2SeqModel) -> WhisperModel:
@@ -111,7 +111,8 @@ def widest_picture(model: WhisperModel, rendering: RenderingConfig) -> int:
     return min(rendering.max_columns, squares * in_square * rendering.columns_per_frame)
 
 
-def _manifest(model: WhisperModel, compute_type: str, rendering: RenderingConfig) -> ExportManifest:
+def manifest_of(model: WhisperModel, compute_type: str, rendering: RenderingConfig) -> ExportManifest:
+    """The manifest of an export, with the sizes of the pictures that it reads."""
     return {
         "format": 1,
         "compute_type": compute_type,

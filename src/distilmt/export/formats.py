@@ -15,7 +15,6 @@ from distilmt.export import ctranslate2
 from distilmt.export.base import Exporter
 from distilmt.export.ctranslate2 import CTranslate2Exporter
 from distilmt.export.ctranslate2_pictures import PictureExporter, export_pictures
-from distilmt.export.huggingface_pictures import PictureDirectoryExporter
 from distilmt.export.torch_directory import TorchExporter, export_torch
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.marian import marian_network
@@ -24,6 +23,12 @@ from distilmt.utils.errors import UserError
 TEXT_ARCHITECTURE = "marian"
 CTRANSLATE2_ARCHITECTURES = (TEXT_ARCHITECTURE, FRAME_ARCHITECTURE)
 """Architectures that are exported for CTranslate2; PyTorch translates with models of the others."""
+
+_PICTURE_FORMATS: dict[str, tuple[str, str]] = {
+    "huggingface": ("huggingface_pictures", "PictureDirectoryExporter"),
+    "onnx": ("onnx_pictures", "PictureOnnxExporter"),
+}
+"""Module and class of the formats that hold students that read pictures."""
 
 
 def check_types(architecture: str, types: Sequence[str], key: str) -> None:
@@ -124,8 +129,10 @@ def exporter(name: ExportFormat, rendering: RenderingConfig | None = None) -> Ex
 
     A format that has none for pictures refuses them in its check.
     """
-    if rendering is not None and name == "huggingface":
-        return PictureDirectoryExporter(rendering)
+    if rendering is not None and name in _PICTURE_FORMATS:
+        module, picture_exporter = _PICTURE_FORMATS[name]
+        for_pictures: Exporter = getattr(import_module(f"distilmt.export.{module}"), picture_exporter)(rendering)
+        return for_pictures
     format_exporter: Exporter = import_module(f"distilmt.export.{name}").EXPORTER
     return format_exporter
 

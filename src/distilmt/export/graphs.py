@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from transformers import MarianMTModel
 
+ENCODER, DECODER = "encoder_model", "decoder_model_merged"
+"""Names of the files, as optimum has them."""
 MASK_VALUE = -1e4
 """Added to logits and attention scores that must never be selected."""
 
@@ -38,8 +40,8 @@ class Encoder(nn.Module):
         bias = _padding_bias(attention_mask, x)
         for layer in self.stack.layers:
             own = layer.self_attn
-            keys, values = _heads(own.k_proj(x), own), _heads(own.v_proj(x), own)
-            x = layer.self_attn_layer_norm(x + _attend(own, x, keys, values, bias))
+            keys, values = split_heads(own.k_proj(x), own), split_heads(own.v_proj(x), own)
+            x = layer.self_attn_layer_norm(x + attend(own, x, keys, values, bias))
             x = layer.final_layer_norm(x + layer.fc2(layer.activation_fn(layer.fc1(x))))
         return x
 
@@ -76,30 +78,34 @@ class Decoder(nn.Module):
         """
         past_length = past[0].shape[2]
         x = _embed(self.words, self.stack, input_ids, past_length)
-        causal_bias, cross_bias = _causal_bias(input_ids, past_length, x), _padding_bias(encoder_attention_mask, x)
+        own_bias, cross_bias = causal_bias(input_ids, past_length, x), _padding_bias(encoder_attention_mask, x)
         present = []
         for index, layer in enumerate(self.stack.layers):
-            own, over = layer.self_attn, layer.encoder_attn
-            key, value, cross_key, cross_value = past[4 * index : 4 * index + 4]
-            key = torch.cat([key, _heads(own.k_proj(x), own)], 2)
-            value = torch.cat([value, _heads(own.v_proj(x), own)], 2)
-            new = encoder_hidden_states[:, cross_key.shape[2] :]
-            cross_key = torch.cat([cross_key, _heads(over.k_proj(new), over)], 2)
-            cross_value = torch.cat([cross_value, _heads(over.v_proj(new), over)], 2)
-            x = layer.self_attn_layer_norm(x + _attend(own, x, key, value, causal_bias))
-            x = layer.encoder_attn_layer_norm(x + _attend(over, x, cross_key, cross_value, cross_bias))
+            cells = extended_cache(layer, x, encoder_hidden_states, past[4 * index : 4 * index + 4])
+            x = layer.self_attn_layer_norm(x + attend(layer.self_attn, x, cells[0], cells[1], own_bias))
+            x = layer.encoder_attn_layer_norm(x + attend(layer.encoder_attn, x, cells[2], cells[3], cross_bias))
             x = layer.final_layer_norm(x + layer.fc2(layer.activation_fn(layer.fc1(x))))
-            present += [key, value, cross_key, cross_value]
+            present += cells
         return x @ self.words + self.bias, present
 
 
 def _embed(words: Tensor, stack: Any, ids: Tensor, past_length: int) -> Tensor:
     """Embeddings [B, T, d] of ids [B, T], from the output matrix [d, V], so that it is stored once."""
-    table = stack.embed_positions.weight
-    # Tokens after the last position share it, so that programs without a length limit do not fail.
-    positions = table.index_select(0, (torch.arange(ids.shape[1]) + past_length).clamp(max=len(table) - 1))
-    chosen = words.index_select(1, ids.flatten()).T.reshape(*ids.shape, len(words))
-    return chosen * stack.embed_scale + positions
+    positions = position_rows(stack.embed_positions.weight, ids.shape[1], past_length)
+    return token_columns(words, ids) * stack.embed_scale + positions
+
+
+def token_columns(words: Tensor, ids: Tensor) -> Tensor:
+    """Columns [B, T, d] of a matrix [d, V] for ids [B, T]."""
+    return words.index_select(1, ids.flatten()).T.reshape(*ids.shape, len(words))
+
+
+def position_rows(table: Tensor, length: int, past_length: int = 0) -> Tensor:
+    """Rows [T, d] of a table of positions; what is after its last position shares that.
+
+    Programs without a length limit therefore do not fail.
+    """
+    return table.index_select(0, (torch.arange(length) + past_length).clamp(max=len(table) - 1))
 
 
 def _padding_bias(mask: Tensor, like: Tensor) -> Tensor:
@@ -107,18 +113,33 @@ def _padding_bias(mask: Tensor, like: Tensor) -> Tensor:
     return (1 - mask[:, None, None, :].to(like.dtype)) * MASK_VALUE
 
 
-def _causal_bias(ids: Tensor, past_length: int, like: Tensor) -> Tensor:
+def causal_bias(ids: Tensor, past_length: int, like: Tensor) -> Tensor:
     """Bias of attention scores that masks later tokens, [T, P + T], from ids [B, T]."""
     now = torch.arange(ids.shape[1]) + past_length
     return (torch.arange(past_length + ids.shape[1])[None, :] > now[:, None]).to(like.dtype) * MASK_VALUE
 
 
-def _heads(x: Tensor, attention: Any) -> Tensor:
+def extended_cache(layer: Any, x: Tensor, memory: Tensor, past: list[Tensor]) -> list[Tensor]:
+    """A layer's cache with the keys and values of new tokens, and of the encoder's states that it does not have yet.
+
+    Args:
+        layer: of a decoder.
+        x: what its self-attention reads, [B, T, d].
+        memory: the encoder's states [B, S, d].
+        past: keys and values of tokens [B, heads, P, d/heads], then of states [B, heads, S or 0, d/heads].
+    """
+    own, over = layer.self_attn, layer.encoder_attn
+    new = memory[:, past[2].shape[2] :]
+    cells = [own.k_proj(x), own.v_proj(x), over.k_proj(new), over.v_proj(new)]
+    return [torch.cat([cached, split_heads(cell, own)], 2) for cached, cell in zip(past, cells, strict=True)]
+
+
+def split_heads(x: Tensor, attention: Any) -> Tensor:
     """[B, T, d] -> [B, heads, T, d/heads]."""
     return x.unflatten(2, (attention.num_heads, attention.head_dim)).transpose(1, 2)
 
 
-def _attend(attention: Any, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+def attend(attention: Any, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | float = 0.0) -> Tensor:
     """Attention of x [B, T, d] over keys and values [B, heads, S, d/heads]: [B, T, d]."""
-    scores = _heads(attention.q_proj(x), attention) @ keys.transpose(2, 3) * attention.scaling + bias
+    scores = split_heads(attention.q_proj(x), attention) @ keys.transpose(2, 3) * attention.scaling + bias
     return attention.out_proj((scores.softmax(-1) @ values).transpose(1, 2).flatten(2))

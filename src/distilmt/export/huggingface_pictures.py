@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,51 +17,42 @@ from distilmt.config import ExportConfig, RunConfig
 from distilmt.config.rendering import RenderingConfig
 from distilmt.export.base import TrainedModel, require_packages
 from distilmt.export.card import Form, write_card
-from distilmt.export.ctranslate2_pictures import check_frames, picture_model, widest_picture
+from distilmt.export.ctranslate2_pictures import check_frames, picture_model
+from distilmt.export.picture_cards import picture_form
 from distilmt.export.picture_texts import pictures_of
 from distilmt.inference.image_translator import most_tokens
 from distilmt.models.checkpoint import write_tokenizer
 from distilmt.models.frames import FRAMES_PER_POSITION
 from distilmt.models.whisper_checkpoint import generation_config
-from distilmt.rendering.frames import frame_count, frames_of
+from distilmt.rendering.frames import frames_of
 from distilmt.rendering.ink import has_ink
 from distilmt.utils.run_dir import atomic_directory
 
-_USE = """
-The model reads pictures of one line of text, `{height}` pixels high and at most `{max_columns}` wide. A frame is
-`{columns_per_frame}` columns of pixels, side by side: 0 is the background, 1 the strongest ink, for dark and for light
-text.
+if TYPE_CHECKING:
+    from distilmt.models.whisper import WhisperModel
 
+_USE = """
 ```python
 import numpy as np
 import torch
 from PIL import Image
 from transformers import AutoTokenizer, WhisperForConditionalGeneration
 
-HEIGHT, COLUMNS = {height}, {columns_per_frame}
+{features}
+
 model = WhisperForConditionalGeneration.from_pretrained("DIRECTORY").eval()
 model.generation_config.max_length = None  # every picture has a bound of its own
 tokenizer = AutoTokenizer.from_pretrained("DIRECTORY")
 positions = model.model.encoder.embed_positions.weight.data
 
 
-def features(line):
-    line = line.convert("L").resize((max(1, round(line.width * HEIGHT / line.height)), HEIGHT))
-    pixels = np.asarray(line, np.float32).T / 255  # [columns, HEIGHT]
-    ink = np.median(pixels) - pixels
-    ink = (-ink if ink.sum() < 0 else ink) / max(np.abs(ink).max(), 0.1)
-    ink = np.pad(ink, ((0, -len(ink) % {square}), (0, 0)))  # background up to whole squares
-    return torch.from_numpy(ink.reshape(-1, COLUMNS * HEIGHT).T.copy()[None])  # [1, frame size, frames]
-
-
 def translate(line):
-    frames = features(line)
+    frames = torch.from_numpy(features(line))
     length = frames.shape[-1] // 2
     # transformers accepts pictures of one length only: this sets it to the length of the picture.
     model.config.max_source_positions = length
     model.model.encoder.embed_positions = torch.nn.Embedding.from_pretrained(positions[:length])
-    most = min({most}, {fewest} + {per_square} * frames.shape[-1] * COLUMNS // HEIGHT)  # a picture holds no more
-    ids = model.generate(frames, num_beams=1, max_new_tokens=most)
+    ids = model.generate(frames, num_beams=1, max_new_tokens=most_tokens(frames))
     return tokenizer.decode([number for number in ids[0].tolist() if number < len(tokenizer)], skip_special_tokens=True)
 
 
@@ -92,22 +83,10 @@ class PictureDirectoryExporter:
         with atomic_directory(path) as temporary:
             network.save_pretrained(temporary)
             write_tokenizer(trained.tokenizer, temporary, positions)
-            widest = widest_picture(whisper, self.rendering)
-            write_card(temporary, trained.card, self._form(config.huggingface_type, positions, widest))
+            write_card(temporary, trained.card, self._form(config.huggingface_type, whisper))
 
-    def _form(self, precision: str, positions: int, widest: int) -> Form:
-        rendering = self.rendering
-        in_square = frame_count(1, rendering.height, rendering.columns_per_frame)
-        values: dict[str, Any] = {
-            "height": rendering.height,
-            "columns_per_frame": rendering.columns_per_frame,
-            "max_columns": widest,
-            "square": in_square * rendering.columns_per_frame,
-            "most": positions - 1,
-            "fewest": most_tokens(0, 1),
-            "per_square": most_tokens(1, 1) - most_tokens(0, 1),
-        }
-        return Form(f"transformers, {precision}, reads pictures", "transformers", _USE.format(**values))
+    def _form(self, precision: str, model: WhisperModel) -> Form:
+        return picture_form(f"transformers, {precision}", "transformers", _USE, model, self.rendering)
 
     def translate(self, path: Path, texts: Sequence[str]) -> Mapping[str, list[str]]:
         """With transformers, pictures of the texts."""

@@ -10,16 +10,10 @@ cache means the first step, a filled one any later step (`graphs.Decoder`).
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 from transformers import MarianMTModel
 
 from distilmt.config import ExportConfig, RunConfig
@@ -28,8 +22,8 @@ from distilmt.export.base import TrainedModel, require_marian, require_packages
 from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.export.consumers import by_onnxruntime
 from distilmt.export.fast_tokenizer import write_fast_tokenizer
-from distilmt.export.graphs import Decoder, Encoder, cache_names
-from distilmt.export.quantize import quantize
+from distilmt.export.graphs import ENCODER, Decoder, Encoder
+from distilmt.export.onnx_graphs import BATCH, SOURCE, Graph, decoder_graph, dimensions, write_graphs
 from distilmt.models.checkpoint import write_tokenizer
 from distilmt.models.marian_checkpoint import generation_config
 from distilmt.utils.run_dir import atomic_directory
@@ -75,12 +69,7 @@ def export_onnx(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, car
     """
     check_installed()
     with atomic_directory(directory) as temporary:
-        (temporary / "onnx").mkdir()
-        for graph in (_encoder(model), _decoder(model)):
-            path = temporary / "onnx" / f"{graph.name}.onnx"
-            _write(graph, path)
-            with _quietly():
-                quantize(path, path.with_name(f"{graph.name}_quantized.onnx"))
+        write_graphs([_encoder(model), _decoder(model)], temporary / "onnx")
         model.config.save_pretrained(temporary)
         generation_config(model, beams=1).save_pretrained(temporary)
         _write_tokenizers(tokenizer, temporary, int(model.config.max_position_embeddings))
@@ -127,85 +116,16 @@ def _write_tokenizers(tokenizer: Tokenizer, directory: Path, max_positions: int)
         (directory / "target" / "tokenizer_config.json").write_bytes(config)
 
 
-@dataclass
-class _Graph:
-    """The exporter's arguments: an example of every input, its name, and its dynamic dimensions."""
-
-    name: str
-    module: nn.Module
-    examples: tuple[Any, ...]
-    shapes: dict[str, Any]
-    inputs: list[str]
-    outputs: list[str]
-
-
-# The examples' lengths all differ and none is 1: the exporter would treat equal lengths, and 1, as fixed.
-_BATCH, _SOURCE, _PAST, _CURRENT, _PAST_SOURCE = 2, 7, 4, 3, 5
-
-
-def _dimensions(*names: str) -> dict[int, Any]:
-    return {side: torch.export.Dim(name) for side, name in enumerate(names) if name}
-
-
-def _encoder(model: MarianMTModel) -> _Graph:
-    ids = torch.zeros(_BATCH, _SOURCE, dtype=torch.long)
-    sides = _dimensions("batch_size", "encoder_sequence_length")
+def _encoder(model: MarianMTModel) -> Graph:
+    ids = torch.zeros(BATCH, SOURCE, dtype=torch.long)
+    sides = dimensions("batch_size", "encoder_sequence_length")
     shapes = {"input_ids": sides, "attention_mask": sides}
-    return _Graph(
-        "encoder_model", Encoder(model), (ids, torch.ones_like(ids)), shapes, list(shapes), ["last_hidden_state"]
-    )
+    return Graph(ENCODER, Encoder(model), (ids, torch.ones_like(ids)), shapes, list(shapes), ["last_hidden_state"])
 
 
-def _decoder(model: MarianMTModel) -> _Graph:
-    config, batch = model.config, "batch_size"
-    heads, width = config.decoder_attention_heads, config.d_model // config.decoder_attention_heads
-    source = _dimensions(batch, "encoder_sequence_length")
-    past_sides = _dimensions(batch, "", "past_decoder_sequence_length")
-    past_source_sides = _dimensions(batch, "", "past_encoder_sequence_length")
-    ids = torch.zeros(_BATCH, _CURRENT, dtype=torch.long)
-    mask = torch.ones(_BATCH, _SOURCE, dtype=torch.long)
-    shapes = {
-        "input_ids": _dimensions(batch, "decoder_sequence_length"),
-        "encoder_attention_mask": source,
-        "encoder_hidden_states": source,
-        "past": [past_sides, past_sides, past_source_sides, past_source_sides] * config.decoder_layers,
+def _decoder(model: MarianMTModel) -> Graph:
+    memory_inputs = {
+        "encoder_attention_mask": torch.ones(BATCH, SOURCE, dtype=torch.long),
+        "encoder_hidden_states": torch.zeros(BATCH, SOURCE, model.config.d_model),
     }
-    # Each is a separate tensor: the exporter would merge two inputs that are the same tensor.
-    lengths = [_PAST, _PAST, _PAST_SOURCE, _PAST_SOURCE] * config.decoder_layers
-    past = [torch.zeros(_BATCH, heads, length, width) for length in lengths]
-    names = cache_names(config.decoder_layers)
-    return _Graph(
-        "decoder_model_merged",
-        Decoder(model),
-        (ids, mask, torch.zeros(_BATCH, _SOURCE, config.d_model), past),
-        shapes,
-        [*list(shapes)[:-1], *(f"past_key_values.{name}" for name in names)],
-        ["logits", *(f"present.{name}" for name in names)],
-    )
-
-
-def _write(graph: _Graph, path: Path) -> None:
-    with _quietly(), torch.no_grad():
-        program = torch.onnx.export(
-            graph.module.eval(),
-            graph.examples,
-            input_names=graph.inputs,
-            output_names=graph.outputs,
-            dynamic_shapes=graph.shapes,
-            dynamo=True,
-            verbose=False,
-        )
-        assert program is not None
-        program.save(str(path), external_data=False)
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Suppress the exporter's warnings, which would disturb the progress bar."""
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)
+    return decoder_graph(Decoder(model), memory_inputs, model.config)

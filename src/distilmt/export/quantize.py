@@ -37,6 +37,8 @@ def _quantize_embedding(graph: Any) -> None:
     from onnx import helper, numpy_helper
 
     stored = {tensor.name: tensor for tensor in graph.initializer}
+    if "words" not in stored:
+        return  # an encoder of frames
     index, gather = next((i, n) for i, n in enumerate(graph.node) if n.op_type == "Gather" and n.input[0] == "words")
     if "words_quantized" not in stored:
         integers, scales = _by_column(numpy_helper.to_array(stored["words"]), _LARGEST)

@@ -179,9 +179,7 @@ def read_manifest(path: Path) -> ExportManifest:
     """
     missing = [name for name in ("model.bin", MANIFEST) if not has_file(path, name)]
     if missing:
-        models = sorted(str(place) for place in path.glob("exports/*") if is_model(place))
-        remedy = f"name one of its exports, {', '.join(models)}" if models else "run `distilmt export` first"
-        raise UserError(f"{path} is not an exported model ({missing[0]} is missing): {remedy}")
+        raise UserError(f"{path} is not an exported model ({missing[0]} is missing): {_missing_remedy(path)}")
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         if (
@@ -194,6 +192,13 @@ def read_manifest(path: Path) -> ExportManifest:
     except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         reason = str(error)
     raise UserError(f"{path / MANIFEST} is damaged ({reason}): copy or export the model again")
+
+
+def _missing_remedy(path: Path) -> str:
+    models = sorted(str(place) for place in path.glob("exports/*") if is_model(place))
+    if models:
+        return f"name one of its exports, {', '.join(models)}"
+    return export_hint(path) if _form(path) else "run `distilmt export` first"
 
 
 def reads_pictures(path: Path) -> bool:

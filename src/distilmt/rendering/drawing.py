@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from distilmt.rendering.styles import Style
 
 if TYPE_CHECKING:
@@ -51,3 +53,9 @@ def draw_line(line: str, style: Style, box: LineBox) -> Image.Image:
         font = style.face.at_size(style.size)
         ImageDraw.Draw(image).text((box.left, box.baseline), line, style.ink, font, anchor="ls")
     return image
+
+
+def columns_of(image: Image.Image, height: int, max_columns: int) -> np.ndarray:
+    """A picture of a line in shades of gray, scaled for a student: [columns, height] uint8, from left to right."""
+    columns = min(max(1, round(image.width * height / image.height)), max_columns)
+    return np.ascontiguousarray(np.asarray(image.resize((columns, height))).T)

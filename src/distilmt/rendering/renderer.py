@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from distilmt.config.rendering import RenderingConfig
 from distilmt.rendering.degradations import degrade
-from distilmt.rendering.drawing import MAX_PICTURE_WIDTH, LineBox, draw_line, line_box
+from distilmt.rendering.drawing import MAX_PICTURE_WIDTH, LineBox, columns_of, draw_line, line_box
 from distilmt.rendering.fonts import Face, held_out_faces, training_faces
 from distilmt.rendering.lines import line_of, required_glyphs
 from distilmt.rendering.styles import Style, sample_style
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import explained
 from distilmt.utils.seeds import SeedStream
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 class UnrenderableError(UserError):
@@ -72,14 +76,15 @@ class Renderer:
         Raises:
             UnrenderableError: no font has all its characters, or it is too long.
         """
+        return columns_of(self.line_image(text, text_id, epoch), self.config.height, self.config.max_columns)
+
+    def line_image(self, text: str, text_id: str, epoch: int = 0) -> Image.Image:
+        """The picture of a text in shades of gray before it is scaled to `height`; as `render`."""
         line = line_of(text)
         generator = np.random.default_rng((self.seed, epoch, _number(text_id), SeedStream.RENDERING))
         style = sample_style(self.config, self._sample_face(line, generator), generator)
         image = draw_line(line, style, self._checked_box(line, style))
-        if style.degradation is not None:
-            image = degrade(image, style.background, style.degradation)
-        columns = min(max(1, round(image.width * self.config.height / image.height)), self.config.max_columns)
-        return np.ascontiguousarray(np.asarray(image.resize((columns, self.config.height))).T)
+        return image if style.degradation is None else degrade(image, style.background, style.degradation)
 
     def picture_of(self, text: str, text_id: str, epoch: int = 0) -> np.ndarray | None:
         """As `render`; None if there is no picture of the text."""

@@ -148,3 +148,13 @@ def picture_student(tmp_path_factory, shared_tokenizer):
     directory = tmp_path_factory.mktemp("pictures") / "student"
     export_pictures(new_picture_model(shared_tokenizer), shared_tokenizer, directory, "float32", RENDERING)
     return directory
+
+
+@pytest.fixture(scope="session")
+def speech_student(tmp_path_factory, shared_tokenizer):
+    """A student of random weights that reads speech, exported as it is shipped."""
+    from helpers.speech import export_speech_model
+
+    directory = tmp_path_factory.mktemp("speech") / "student"
+    export_speech_model(shared_tokenizer, directory)
+    return directory

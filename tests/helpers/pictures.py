@@ -27,12 +27,12 @@ SHAPE = ModelConfig(
 )
 
 
-def new_picture_model(tokenizer, seed: int = 1, loops: bool = False) -> WhisperModel:
+def new_picture_model(tokenizer, seed: int = 1, loops: bool = False, shape: ModelConfig = SHAPE) -> WhisperModel:
     """Random weights far apart, biases and norms too, so that translations differ and a swapped weight shows.
 
     With `loops` the model repeats tokens without end.
     """
-    model = new_model(SHAPE, tokenizer, 0.0, seed).eval()
+    model = new_model(shape, tokenizer, 0.0, seed).eval()
     assert isinstance(model, WhisperModel)
     for name, parameter in model.named_parameters():
         if "encoder.embed_positions" not in name:

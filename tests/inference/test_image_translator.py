@@ -51,7 +51,7 @@ def test_empty_pictures_give_nothing_and_no_model_runs(translator, monkeypatch):
     noise = np.random.default_rng(1).normal(200, 12, (70, HEIGHT)).clip(0, 255).astype(np.uint8)
     mixed = translator.translate_lines([BLANK, text, noise, BLANK[:0]])
     assert mixed == ["", translator.translate_lines([text])[0], "", ""] and mixed[1]
-    monkeypatch.setattr("distilmt.inference.image_translator.ctranslate2.StorageView", None)
+    monkeypatch.setattr("distilmt.inference.frame_search.ctranslate2.StorageView", None)
     with pytest.raises(AttributeError):
         translator.translate_lines([text])
     assert translator.translate_lines([BLANK, noise, 255 - BLANK]) == [""] * 3

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import ctranslate2
 import numpy as np
-import sentencepiece as spm
 
 from distilmt.inference.base import DEFAULT_DECODING, DecodingOptions, Hypothesis, join_hypotheses
-from distilmt.inference.device import compute_type_for, usable_device
-from distilmt.inference.manifest import (
-    ExportManifest,
-    check_input,
-    read_manifest,
-    read_model_file,
-    unpacked_files,
-    wrap_mismatched_files,
-)
-from distilmt.inference.tokenization import without_broken_bytes
+from distilmt.inference.frame_search import FrameSearch
+from distilmt.inference.manifest import ExportManifest, check_input, read_manifest
 from distilmt.rendering.frames import frames_of
 from distilmt.rendering.ink import has_ink, split_columns
 from distilmt.utils import checksums
 from distilmt.utils.errors import UserError
-from distilmt.utils.repetition import longest_repetition
 
-_LONGEST_PHRASE, _MAX_REPETITION = 12, 4
-"""Tokens of a phrase, and how often it may occur in a row: more is a loop of the decoder."""
-_NO_REPEAT = 3
-"""A translation with a loop is searched again without a phrase of so many tokens twice."""
 _FEWEST_TOKENS, _TOKENS_PER_SQUARE = 16, 4
 """Most tokens of a translation: so many, and so many more for every square of the picture (a Chinese character)."""
 
@@ -64,30 +47,18 @@ class ImageTranslator:
         check_input(self.path, manifest, "image")
         self.height, self.columns_per_frame, self.max_columns = _sizes(self.path, manifest)
         self.beam_size = int(manifest.get("beam_size", 4))
-        self._max_tokens = int(manifest["max_positions"]) - 1
-        self._workers = workers
-        with checksums.wrap_read_errors(self.path, "target.spm"):
-            self._target = spm.SentencePieceProcessor(model_proto=read_model_file(self.path, "target.spm"))
-        device = usable_device(device)
-        with checksums.wrap_read_errors(self.path, "model.bin, config.json or the vocabulary"):
-            self._model = ctranslate2.models.Whisper(
-                str(self.path),
-                device=device,
-                compute_type=compute_type_for(manifest, device),
-                inter_threads=workers,
-                intra_threads=min(threads, os.cpu_count() or 1),
-                files=unpacked_files(self.path),
-            )
-        if self._model.n_mels != self.height * self.columns_per_frame:  # CTranslate2 would read other memory
+        limit = partial(_most_tokens, self.columns_per_frame, self.height)
+        self._search = FrameSearch(self.path, manifest, limit, threads, workers, device)
+        if self._search.frame_size != self.height * self.columns_per_frame:
             raise UserError(
-                f"{self.path}: the model reads frames of {self._model.n_mels} numbers, but distilmt.json has "
+                f"{self.path}: the model reads frames of {self._search.frame_size} numbers, but distilmt.json has "
                 f"{self.columns_per_frame} columns of {self.height} pixels: copy or export the model again"
             )
 
     @property
     def compute_type(self) -> str:
         """The numeric type in which the model computes, in CTranslate2's words: `float32`, `int8_float32`."""
-        return str(self._model.compute_type)
+        return self._search.compute_type
 
     def translate_lines(
         self, lines: Sequence[np.ndarray], beam_size: int | None = None, batch_size: int = 64
@@ -115,13 +86,7 @@ class ImageTranslator:
         """The best translations of each picture, best first; none for an empty picture. As `translate_lines`."""
         parts = [split_columns(self._checked(line, number), self.max_columns) for number, line in enumerate(lines)]
         sources = [self._frames(part) for per_line in parts for part in per_line]
-        results = self._search(sources, options)
-        looping = [row for row, ranked in enumerate(results) if any(_is_loop(each) for each in ranked)]
-        if looping:
-            again = self._search([sources[row] for row in looping], options, no_repeat_ngram_size=_NO_REPEAT)
-            for row, ranked in zip(looping, again, strict=True):
-                results[row] = ranked
-        iterator = iter(results)
+        iterator = iter(self._search.hypotheses(sources, options))
         own = [[ranked for ranked in islice(iterator, len(per_line)) if ranked] for per_line in parts]
         return [[join_hypotheses(ranked) for ranked in zip(*per_line, strict=False)] for per_line in own]
 
@@ -135,53 +100,9 @@ class ImageTranslator:
         """[frames, frame size] float32; None for a picture without text."""
         return frames_of(columns, self.columns_per_frame) if has_ink(columns) else None
 
-    def _search(
-        self, sources: Sequence[np.ndarray | None], options: DecodingOptions, **settings: int
-    ) -> list[list[Hypothesis]]:
-        """The translations of frames; none for None."""
-        results: list[list[Hypothesis]] = [[] for _ in sources]
-        running: deque[tuple[list[int], list[Any]]] = deque()
-        for rows in _batches(sources, options.batch_size):
-            batch = np.stack([frames for row in rows if (frames := sources[row]) is not None])
-            running.append((rows, self._started(batch, options, settings)))
-            if len(running) > self._workers:
-                self._collect(*running.popleft(), results)
-        for rows, pending in running:
-            self._collect(rows, pending, results)
-        return results
 
-    def _started(self, batch: np.ndarray, options: DecodingOptions, settings: Mapping[str, int]) -> list[Any]:
-        """Start the translation of a batch of frames [B, frames, frame size]."""
-        features = np.ascontiguousarray(batch.transpose(0, 2, 1))  # [B, frame size, frames]
-        tokens = min(self._max_tokens, most_tokens(batch.shape[1] * self.columns_per_frame, self.height))
-        with wrap_mismatched_files(self.path):
-            pending = self._model.generate(
-                ctranslate2.StorageView.from_array(features),
-                [["<|startoftranscript|>", "<|notimestamps|>"]] * len(batch),
-                asynchronous=True,
-                beam_size=options.beams,
-                num_hypotheses=options.num_hypotheses,
-                length_penalty=options.length_penalty,
-                sampling_topk=0 if options.sampling_temperature else 1,
-                sampling_temperature=options.sampling_temperature or 1.0,
-                return_scores=options.has_scores,
-                suppress_blank=False,
-                max_length=max(2 * tokens, tokens + 2),  # CTranslate2 generates half of it, and counts the prompt
-                **settings,
-            )
-        return list(pending)
-
-    def _collect(self, rows: list[int], pending: list[Any], results: list[list[Hypothesis]]) -> None:
-        for row, future in zip(rows, pending, strict=True):
-            with wrap_mismatched_files(self.path):
-                result = future.result()
-            scores = result.scores or [0.0] * len(result.sequences)
-            pairs = zip(result.sequences, scores, strict=True)
-            results[row] = [Hypothesis(self._text(tokens), list(tokens), score) for tokens, score in pairs]
-
-    def _text(self, tokens: Sequence[str]) -> str:
-        written = [token for token in tokens if token != "<unk>" and not token.startswith("<unused")]
-        return str(self._target.decode(without_broken_bytes(written)))
+def _most_tokens(columns_per_frame: int, height: int, frames: int) -> int:
+    return most_tokens(frames * columns_per_frame, height)
 
 
 def most_tokens(columns: int, height: int) -> int:
@@ -203,19 +124,3 @@ def _sizes(path: Path, manifest: ExportManifest) -> tuple[int, int, int]:
             "again"
         )
     return height, columns, widest
-
-
-def _batches(sources: Sequence[np.ndarray | None], size: int) -> Iterator[list[int]]:
-    """Rows of sources of equal length, longest first, at most `size` together; empty sources are left out."""
-    by_length: dict[int, list[int]] = defaultdict(list)
-    for row, frames in enumerate(sources):
-        if frames is not None:
-            by_length[len(frames)].append(row)
-    for length in sorted(by_length, reverse=True):
-        rows = iter(by_length[length])
-        while batch := list(islice(rows, size)):
-            yield batch
-
-
-def _is_loop(hypothesis: Hypothesis) -> bool:
-    return longest_repetition(hypothesis.tokens, _LONGEST_PHRASE) > _MAX_REPETITION

@@ -54,13 +54,17 @@ class ExportManifest(TypedDict, total=False):
     torch: str
     """Instead of a CTranslate2 model: the architecture of a model that PyTorch translates with."""
     input: str
-    """`image` for a model that reads pictures; missing: it reads text."""
+    """`image` for a model that reads pictures, `speech` for one that reads speech; missing: it reads text."""
     height: int
     """Height of its pictures in pixels."""
     columns_per_frame: int
     """Columns of pixels that make one frame."""
     max_columns: int
     """Maximum width of its pictures in pixels."""
+    stack: int
+    """Mel frames of 10 ms that make one frame of speech."""
+    max_seconds: float
+    """Longest utterance in seconds."""
 
 
 def has_manifest(path: Path) -> bool:
@@ -201,23 +205,33 @@ def _missing_remedy(path: Path) -> str:
     return export_hint(path) if _form(path) else "run `distilmt export` first"
 
 
+def input_of(path: Path) -> str:
+    """What an export reads: `text`, `image` or `speech`."""
+    return load_manifest(path).get("input", "text") if has_manifest(path) else "text"
+
+
 def reads_pictures(path: Path) -> bool:
     """Whether an export reads pictures instead of text."""
     return has_manifest(path) and load_manifest(path).get("input") == "image"
 
 
-def check_input(path: Path, manifest: ExportManifest, reader: Literal["text", "image"]) -> None:
-    """Check that a model reads text, or pictures.
+_READS = {"text": "text", "image": "pictures", "speech": "speech"}
+_USE = {"image": "translate picture files with it", "speech": "translate recordings with it"}
+
+
+def check_input(path: Path, manifest: ExportManifest, reader: Literal["text", "image", "speech"]) -> None:
+    """Check that a model reads text, pictures or speech.
 
     Raises:
-        UserError: it reads the other.
+        UserError: it reads something else.
     """
     kind = manifest.get("input", "text")
     if kind == reader:
         return
-    if kind == "image":
-        raise UserError(f"{path} reads pictures, not text: translate picture files with it, or name a model of text")
-    raise UserError(f"{path} reads {kind}, not pictures: name an export of a student with student.input: image")
+    remedy = f"name an export of a student with student.input: {reader}"
+    if reader == "text":
+        remedy = f"{_USE.get(kind, 'update distilmt')}, or name a model of text"
+    raise UserError(f"{path} reads {_READS.get(kind, kind)}, not {_READS[reader]}: {remedy}")
 
 
 def card_languages(path: Path) -> tuple[str, str]:

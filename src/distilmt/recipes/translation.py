@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import overload
+from typing import TypeAlias, overload
 
 from distilmt.config.bounds import MAX_BEAM, MAX_THREADS
 from distilmt.config.commands import TranslateConfig
@@ -14,13 +14,16 @@ from distilmt.documents import translate as documents
 from distilmt.inference.base import DecodingOptions, Hypothesis
 from distilmt.inference.hub import model_directory
 from distilmt.inference.image_translator import ImageTranslator
-from distilmt.inference.manifest import exported_model, reads_pictures
+from distilmt.inference.manifest import exported_model, input_of
+from distilmt.inference.speech_translator import SpeechTranslator
 from distilmt.inference.translator import Translator as ModelTranslator
 from distilmt.utils.arguments import existing_path, text_list, whole_number, written_path
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import explained
 from distilmt.utils.texts import check_is_text
 
+AnyTranslator: TypeAlias = ModelTranslator | ImageTranslator | SpeechTranslator
+_LOADERS: dict[str, type[AnyTranslator]] = {"image": ImageTranslator, "speech": SpeechTranslator}
 _WORDS = {
     "--system": "system",
     "--output": "target",
@@ -86,8 +89,8 @@ class Translator:
         with _api_words():
             self.directory = exported_model(model_directory(existing_path("directory", directory)), system)
         """Directory of the loaded export."""
-        loader = ImageTranslator if reads_pictures(self.directory) else ModelTranslator
-        self._loaded: ModelTranslator | ImageTranslator | None = loader(self.directory, threads=threads, device=device)
+        loader = _LOADERS.get(input_of(self.directory), ModelTranslator)
+        self._loaded: AnyTranslator | None = loader(self.directory, threads=threads, device=device)
         self._threads = threads
         self.beam_size = beam_size or self._loaded.beam_size
 
@@ -178,8 +181,9 @@ class Translator:
 
     @property
     def _model(self) -> ModelTranslator:
-        if isinstance(self._loaded, ImageTranslator):
-            raise UserError(f"{self.directory} reads pictures, not text: use translate_file, or a model of text")
+        for kind, reads in ((ImageTranslator, "pictures"), (SpeechTranslator, "speech")):
+            if isinstance(self._loaded, kind):
+                raise UserError(f"{self.directory} reads {reads}, not text: use translate_file, or a model of text")
         if self._loaded is None:
             raise UserError(f"the translator of {self.directory} is closed: create another one")
         return self._loaded

@@ -40,7 +40,7 @@ def greedy(model, columns: np.ndarray, length: int) -> list[int]:
 
 def test_it_translates_as_the_model_does(tokenizer, tmp_path):
     model = new_picture_model(tokenizer)
-    export_for_translation(model, tokenizer, tmp_path / "student", "float32", rendering=RENDERING)
+    export_for_translation(model, tokenizer, tmp_path / "student", "float32", frames=RENDERING)
     translator = ImageTranslator(tmp_path / "student", threads=1)
     lines = [strokes(16 + 32 * number, number) for number in range(8)]
     compared = 0

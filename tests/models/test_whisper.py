@@ -112,7 +112,7 @@ def test_a_table_entry_and_one_line_for_text(tokenizer, model):
     with pytest.raises(UserError, match="frame_size is not set"):
         new_model(ModelConfig(preset="micro", architecture="whisper"), tokenizer, 0.0, 1)
     text = make_batch(np.array([3, 0]), np.array([2]), np.array([4, 0]), np.array([2]), model.special_ids.start)
-    with pytest.raises(UserError, match="reads pictures, but the sources are text"):
+    with pytest.raises(UserError, match="reads frames, but the sources are text"):
         model.encode(text)
 
 

@@ -28,9 +28,9 @@ from distilmt.evaluation import quality
 from distilmt.inference.image_translator import ImageTranslator
 from distilmt.models.checkpoint import save_model
 from distilmt.pipeline import runner
-from distilmt.pipeline.steps import evaluate_pictures
+from distilmt.pipeline.steps import evaluate_frames
 from distilmt.pipeline.steps.evaluate import evaluate_models, write_run_report
-from distilmt.pipeline.steps.evaluate_pictures import inline_picture, write_picture_facts
+from distilmt.pipeline.steps.evaluate_frames import inline_picture, write_frame_facts
 from distilmt.pipeline.steps.evaluation_inputs import evaluation_inputs
 from distilmt.pipeline.steps.export import export_models
 from distilmt.rendering.renderer import Renderer
@@ -158,8 +158,8 @@ def test_many_sentences_are_sampled_evenly_for_the_conditions(evaluated, tmp_pat
         (tmp_path / step).symlink_to(evaluated.paths.root / step)
     paths.evaluation.mkdir()
     test = evaluation_inputs(evaluated, evaluated.paths)
-    monkeypatch.setattr(evaluate_pictures, "CONDITION_SENTENCES", len(rows))
-    write_picture_facts(evaluated, paths.evaluation, ["student-int8"], test)
+    monkeypatch.setattr(evaluate_frames, "CONDITION_SENTENCES", len(rows))
+    write_frame_facts(evaluated, paths.evaluation, ["student-int8"], test)
     facts = read_json(paths.evaluation / "pictures.json")
     assert {each["sentences"] for each in facts["conditions"]} == {len(rows)} and facts["rows"] == test.rows.tolist()
     renderer = Renderer.for_measuring(replace(evaluated.student.rendering, clean_fraction=1.0), evaluated.seed)

@@ -31,8 +31,8 @@ from distilmt.models.checkpoint import load_model
 from distilmt.models.whisper import WhisperModel
 from distilmt.models.whisper_search import greedy_search
 from distilmt.pipeline import runner
-from distilmt.pipeline.picture_checks import check_pictures
-from distilmt.pipeline.steps.pictures import training_pictures
+from distilmt.pipeline.frame_checks import check_frames
+from distilmt.pipeline.steps.frame_inputs import training_frames
 from distilmt.pipeline.steps.train import student_job
 from distilmt.recipes import cost, plan
 from distilmt.training.batching import collate, epoch_batches
@@ -76,7 +76,7 @@ def test_from_text_to_student_and_baseline(config: RunConfig) -> None:
         assert line["update"] == 2 and {"bleu", "chrf", "train_loss"} <= line.keys()
     weights = [load_file(config.paths.step(name) / "model.safetensors") for name in ("student", "baseline")]
     assert any((weights[0][name] != weights[1][name]).any() for name in weights[0]), "other targets, other weights"
-    assert not config.paths.pictures.exists()
+    assert not config.paths.renderings("image").exists()
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_killed_training_ends_with_the_same_weights(config, tokenizer, job, tm
     training = replace(training, save_interval_seconds=0)
     with pytest.raises(Killed):
         train(picture_model(config, tokenizer), replace(job, config=training), validate, again, killed)
-    shutil.rmtree(config.paths.pictures)
+    shutil.rmtree(config.paths.renderings("image"))
     fresh, _ = student_job(config, config.paths, tokenizer)
     resumed = train(
         picture_model(config, tokenizer), replace(fresh, config=training, objective=objective), validate, again
@@ -149,7 +149,7 @@ def test_batches_count_positions_of_the_encoder(job) -> None:
 def test_cached_decoding_equals_forced_decoding(config, tokenizer, job) -> None:
     model = picture_model(config, tokenizer).eval().requires_grad_(False)
     assert isinstance(model, WhisperModel)
-    frames = job.data.pictures.frames(np.arange(4), 0)
+    frames = job.data.frames.frames(np.arange(4), 0)
     searched = greedy_search(model, frames)
     assert all(searched)
     for source, ids in zip(frames, searched, strict=True):
@@ -168,13 +168,13 @@ def test_texts_without_a_picture_are_counted_once_and_left_out(config, tokenizer
         rows = [job.data.choose(1, epoch)[0] for epoch in (0, 1, 2)]
     assert all(not {*range(7)} & {*chosen.tolist()} and len(chosen) for chosen in rows)
     (message,) = [record.getMessage() for record in caplog.records if "no picture" in record.getMessage()]
-    assert message.startswith(f"7 of {len(texts)} texts have no picture: 7 have characters that no font has (")
+    assert message.startswith(f"7 of {len(texts)} texts have no pictures: 7 have characters that no font has (")
 
 
 def test_no_picture_at_all_is_one_line_that_names_the_packages(config, monkeypatch) -> None:
     monkeypatch.setattr(LabelStore, "column", lambda self, name: ["山水"] * self.rows)
-    pictures = training_pictures(config, config.paths, LabelStore(config.paths.labels).ids())
-    with pytest.raises(UserError, match=r"^\d+ of \d+ texts have no picture.*apt-get install fonts") as error:
+    pictures = training_frames(config, config.paths, LabelStore(config.paths.labels).ids())
+    with pytest.raises(UserError, match=r"^\d+ of \d+ texts have no pictures.*apt-get install fonts") as error:
         pictures.positions(0)
     assert "\n" not in str(error.value)
 
@@ -193,14 +193,14 @@ _column = LabelStore.column
 )
 def test_what_needs_a_student_of_text_is_refused(config, changes, message) -> None:
     with pytest.raises(UserError, match=f"^student.input is image, but student.{message}") as error:
-        check_pictures(replace(config, student=replace(config.student, **changes)))
+        check_frames(replace(config, student=replace(config.student, **changes)))
     assert "\n" not in str(error.value)
 
 
 def test_reading_is_only_for_pictures(config) -> None:
     objective = ObjectiveConfig(ctc_weight=0.1)
     with pytest.raises(UserError, match=r"^student\.objective\.ctc_weight is not 0, but student\.input is text"):
-        check_pictures(replace(config, student=StudentConfig(objective=objective)))
+        check_frames(replace(config, student=StudentConfig(objective=objective)))
 
 
 def reading_loss(stepper: Stepper, batch: Batch) -> float:
@@ -242,7 +242,7 @@ def test_commands_that_count_text_refuse_pictures(config, command) -> None:
 def test_missing_fonts_are_one_line(config) -> None:
     rendering = replace(config.student.rendering, fonts=["fonts-that-do-not-exist"])
     with pytest.raises(UserError, match="no font with scalable glyphs is installed"):
-        check_pictures(replace(config, student=replace(config.student, rendering=rendering)))
+        check_frames(replace(config, student=replace(config.student, rendering=rendering)))
 
 
 def test_the_pace_of_reading_is_measured(config, tokenizer, job) -> None:

@@ -88,8 +88,8 @@ def test_a_report_has_all_keys_and_is_strict_json():
         config={"path": Path("x")},
     )
     report = build.build(measurements)
-    keys = "signature pair test systems comparisons steps cost curves examples corpus labels challenge_sets pictures"
-    assert set(report) == {*keys.split(), "machine", "config", "distilmt_version", "date"}
+    keys = "signature pair test systems comparisons steps cost curves examples corpus labels challenge_sets"
+    assert set(report) == {*keys.split(), "pictures", "speech", "machine", "config", "distilmt_version", "date"}
     assert report["curves"]["student"][0]["train_loss"] is None
     assert report["config"] == {"path": "x"}
     json.dumps(report, allow_nan=False)

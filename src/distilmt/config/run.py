@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from distilmt.config.bounds import MAX_SEED, bounded
@@ -11,7 +11,7 @@ from distilmt.config.choices import ReportLanguage
 from distilmt.config.corpus import CorpusConfig, TokenizerConfig
 from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.config.export import EvaluationConfig, ExportConfig
-from distilmt.config.student import StudentConfig
+from distilmt.config.student import FrameConfig, StudentConfig
 from distilmt.config.teacher import LabelConfig, TeacherConfig
 from distilmt.utils.arguments import existing_path
 from distilmt.utils.errors import UserError
@@ -47,6 +47,14 @@ class RunConfig:
     """Exports for deployment."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     """Measurements and report."""
+
+    @property
+    def frames(self) -> FrameConfig | None:
+        """How the source text becomes the frames that the student perceives; None if it reads text."""
+        if self.student.input != "speech":
+            return self.student.frames
+        voices = self.student.voices
+        return replace(voices, language=voices.language or self.corpus.source)
 
     @property
     def paths(self) -> RunPaths:

@@ -150,11 +150,6 @@ class StudentConfig:
         return self.voices if self.input == "speech" else None
 
     @property
-    def pictures(self) -> RenderingConfig | None:
-        """The pictures that the student reads; None if it reads none."""
-        return self.rendering if self.input == "image" else None
-
-    @property
     def all_updates(self) -> int:
         """Total updates of the training."""
         return self.training.max_steps + self.on_policy.steps * self.on_policy.rounds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from distilmt.config.bounds import bounded
-from distilmt.config.effects import affects
+from distilmt.config.effects import affects, config_field
 from distilmt.utils.errors import UserError
 
 MELS = 80
@@ -30,6 +30,8 @@ class VoicesConfig:
     """Voices of training: `espeak-ng:NAME`, `flite:NAME`, or a command that reads text and writes a wav file."""
     held_out_voices: list[str] = field(default_factory=lambda: list(HELD_OUT_VOICES), metadata=affects("evaluation"))
     """Voices of the test set, other ones than `voices`."""
+    language: str | None = config_field(None, affects("student", "baseline", "evaluation"))
+    """Language of the voices, for which `{language}` in a name stands; null: the source language."""
     stack: int = bounded(4, 1, 32)
     """Mel frames of 10 ms that make one frame, the unit that the encoder reads: a power of two."""
     max_seconds: float = bounded(12.0, 1, 60)

@@ -1,7 +1,7 @@
 """Speed and size of an exported model, measured in a separate process on one thread.
 
 `python -m distilmt.evaluation.speed MODEL_DIR FILE` prints one line of JSON. FILE has sentences, one on each line; for
-a model that reads pictures it is an .npz file of pictures.
+a model of pictures or speech it is an .npz file of these.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 
 from distilmt.evaluation.energy import EnergyMeter
 from distilmt.inference.base import DecodingOptions, Hypothesis, TranslationModel
-from distilmt.inference.manifest import load_manifest, reads_pictures
+from distilmt.inference.manifest import input_of, load_manifest
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores, use_cores
@@ -78,15 +78,15 @@ class Timing:
 
 @dataclass(frozen=True)
 class SpeedInputs:
-    """What is translated: sentences, and for models that read pictures a picture of each."""
+    """What is translated: sentences, and for models of frames a picture or recording of each."""
 
     sentences: Sequence[str]
-    pictures: Sequence[np.ndarray] | None = None
-    """[columns, height] uint8 each, of sentences that are not empty."""
+    perceived: Sequence[np.ndarray] | None = None
+    """[columns, height] uint8 or [samples] float32 each, of sentences that are not empty."""
 
 
 class Ranking(Protocol[Input]):
-    """A model of text (`TranslationModel`) or of pictures (`ImageTranslator`)."""
+    """A model of text (`TranslationModel`), pictures (`ImageTranslator`) or speech (`SpeechTranslator`)."""
 
     def hypotheses(self, inputs: Sequence[Input], options: DecodingOptions, /) -> list[list[Hypothesis]]:
         """The translations of each input, best first; none for an empty one."""
@@ -127,14 +127,14 @@ def measure_interleaved(
         tempfile.TemporaryDirectory() as directory,
         progress.task("speed", rounds * len(models), "runs") as task,
     ):
-        file, pictures = Path(directory) / "sentences.txt", Path(directory) / "pictures.npz"
+        file, perceived = Path(directory) / "sentences.txt", Path(directory) / "perceived.npz"
         file.write_text("\n".join(shuffled(inputs.sentences, seed)) + "\n", encoding="utf-8")
-        if inputs.pictures is not None:
-            _write_pictures(pictures, inputs.pictures, seed)
+        if inputs.perceived is not None:
+            _write_arrays(perceived, inputs.perceived, seed)
         for _ in range(rounds):
             for name, model in models.items():
                 beam = beam_size if isinstance(beam_size, int) else beam_size[name]
-                measured = pictures if inputs.pictures is not None and reads_pictures(model) else file
+                measured = file if inputs.perceived is None or input_of(model) == "text" else perceived
                 measurements[name].append(measure_in_process(model, measured, beam, max_seconds))
                 task.advance(1, model=name)
     return {name: median_speed(runs) for name, runs in measurements.items()}
@@ -147,17 +147,17 @@ def shuffled(sentences: Sequence[str], seed: int) -> list[str]:
     return lines
 
 
-def _write_pictures(path: Path, pictures: Sequence[np.ndarray], seed: int) -> None:
-    """Write pictures in the order of `shuffled`, if no sentence is empty."""
-    ordered = list(pictures)
+def _write_arrays(path: Path, arrays: Sequence[np.ndarray], seed: int) -> None:
+    """Write pictures or recordings in the order of `shuffled`, if no sentence is empty."""
+    ordered = list(arrays)
     random.Random(seed).shuffle(ordered)
-    np.savez(path, widths=np.array([len(columns) for columns in ordered]), columns=np.concatenate(ordered))
+    np.savez(path, lengths=np.array([len(each) for each in ordered]), values=np.concatenate(ordered))
 
 
-def read_pictures(path: Path) -> list[np.ndarray]:
-    """Pictures of a file of `measure_interleaved`, [columns, height] uint8 each."""
+def read_arrays(path: Path) -> list[np.ndarray]:
+    """Pictures or recordings of a file of `measure_interleaved`."""
     with np.load(path, allow_pickle=False) as stored:
-        return np.split(stored["columns"], np.cumsum(stored["widths"])[:-1])
+        return np.split(stored["values"], np.cumsum(stored["lengths"])[:-1])
 
 
 def measure_in_process(model: Path, file: Path, beam_size: int, max_seconds: float) -> Measurement:
@@ -226,14 +226,14 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def _run(model: Path, file: Path, beam_size: int, max_seconds: float) -> Measurement:
     """Measure in this process."""
-    if reads_pictures(model):
+    if input_of(model) != "text":
         sys.modules["torch"] = None  # type: ignore[assignment]
         begin = time.perf_counter()
-        from distilmt.inference.image_translator import ImageTranslator
+        from distilmt.inference.frame_translator import load_frame_translator
 
-        reader = ImageTranslator(model, threads=1)
+        reader = load_frame_translator(model, threads=1)
         load_seconds = time.perf_counter() - begin
-        return _measured(reader, read_pictures(file), beam_size, max_seconds, load_seconds)
+        return _measured(reader, read_arrays(file), beam_size, max_seconds, load_seconds)
     translator, load_seconds = _load(model)
     sentences = file.read_text(encoding="utf-8").splitlines()
     return _measured(translator, sentences, beam_size, max_seconds, load_seconds)

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from distilmt.config import ComputeType, ExportConfig, ExportFormat
 from distilmt.config.rendering import RenderingConfig
-from distilmt.config.student import FRAME_ARCHITECTURE
+from distilmt.config.student import FRAME_ARCHITECTURE, FrameConfig
 from distilmt.config.systems import STUDENT
+from distilmt.config.voices import VoicesConfig
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export import ctranslate2
 from distilmt.export.base import Exporter
 from distilmt.export.ctranslate2 import CTranslate2Exporter
 from distilmt.export.ctranslate2_pictures import PictureExporter, export_pictures
+from distilmt.export.ctranslate2_speech import SpeechExporter, export_speech
 from distilmt.export.torch_directory import TorchExporter, export_torch
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.marian import marian_network
@@ -29,6 +31,8 @@ _PICTURE_FORMATS: dict[str, tuple[str, str]] = {
     "onnx": ("onnx_pictures", "PictureOnnxExporter"),
 }
 """Module and class of the formats that hold students that read pictures."""
+_SPEECH_FORMATS: dict[str, tuple[str, str]] = {"huggingface": ("huggingface_speech", "SpeechDirectoryExporter")}
+"""Module and class of the formats that hold students that hear speech."""
 
 
 def check_types(architecture: str, types: Sequence[str], key: str) -> None:
@@ -58,7 +62,7 @@ def require_ctranslate2(architecture: str, command: str) -> None:
     """
     if architecture == FRAME_ARCHITECTURE:
         raise UserError(
-            f"distilmt {command} measures students that read text, but the student reads pictures: set student.input "
+            f"distilmt {command} measures students that read text, but the student reads frames: set student.input "
             "to text, or use distilmt run"
         )
     if architecture not in CTRANSLATE2_ARCHITECTURES:
@@ -72,21 +76,23 @@ def system_exporter(
     architecture: str,
     compute_type: ComputeType,
     key: str = "export.student",
-    rendering: RenderingConfig | None = None,
-) -> CTranslate2Exporter | PictureExporter | TorchExporter:
+    frames: FrameConfig | None = None,
+) -> CTranslate2Exporter | PictureExporter | SpeechExporter | TorchExporter:
     """The exporter of models for translation and measurement.
 
     Args:
         architecture: a name in `distilmt.models.architectures`.
         compute_type: CTranslate2's type.
         key: the configuration key that has it.
-        rendering: the pictures that a student reads.
+        frames: the pictures or the speech of a student.
 
     Raises:
         UserError: as `check_types`.
     """
     if architecture == FRAME_ARCHITECTURE:
-        return PictureExporter(compute_type, rendering or RenderingConfig())
+        if isinstance(frames, VoicesConfig):
+            return SpeechExporter(compute_type, frames)
+        return PictureExporter(compute_type, frames or RenderingConfig())
     if architecture == TEXT_ARCHITECTURE:
         return CTranslate2Exporter(compute_type)
     check_types(architecture, [compute_type], key)
@@ -99,23 +105,26 @@ def export_for_translation(
     directory: Path,
     compute_type: str,
     bits: int = 8,
-    rendering: RenderingConfig | None = None,
+    frames: FrameConfig | None = None,
 ) -> None:
-    """Write a directory that `load_translation_model` opens, or `ImageTranslator`, without a card, atomically.
+    """Write a directory without a card that a translator of text, pictures or speech opens, atomically.
 
     Args:
         model: a model in float32.
         tokenizer: the tokenizer it was trained with.
         directory: the export directory; an older export there is replaced.
         compute_type: CTranslate2's type.
-        bits: bits per weight; 8 rounds only as the type does. Models that read pictures have 8.
-        rendering: the pictures that the model reads.
+        bits: bits per weight; 8 rounds only as the type does. Models of frames have 8.
+        frames: the pictures or the speech of the model.
 
     Raises:
         UserError: the model's architecture has no export of that type.
     """
     if model.reads_frames:
-        export_pictures(model, tokenizer, directory, compute_type, rendering or RenderingConfig())
+        if isinstance(frames, VoicesConfig):
+            export_speech(model, tokenizer, directory, compute_type, frames)
+        else:
+            export_pictures(model, tokenizer, directory, compute_type, frames or RenderingConfig())
         return
     if model.architecture == TEXT_ARCHITECTURE:
         ctranslate2.export(marian_network(model), tokenizer, directory, compute_type, bits)
@@ -124,25 +133,26 @@ def export_for_translation(
     export_torch(model, tokenizer, directory)
 
 
-def exporter(name: ExportFormat, rendering: RenderingConfig | None = None) -> Exporter:
-    """The exporter of a format: `EXPORTER` of the module with its name, or one for the pictures of `rendering`.
+def exporter(name: ExportFormat, frames: FrameConfig | None = None) -> Exporter:
+    """The exporter of a format: `EXPORTER` of the module with its name, or one for pictures or speech.
 
-    A format that has none for pictures refuses them in its check.
+    A format that has none for them refuses them in its check.
     """
-    if rendering is not None and name in _PICTURE_FORMATS:
-        module, picture_exporter = _PICTURE_FORMATS[name]
-        for_pictures: Exporter = getattr(import_module(f"distilmt.export.{module}"), picture_exporter)(rendering)
-        return for_pictures
+    formats = _SPEECH_FORMATS if isinstance(frames, VoicesConfig) else _PICTURE_FORMATS
+    if frames is not None and name in formats:
+        module, frame_exporter = formats[name]
+        for_frames: Exporter = getattr(import_module(f"distilmt.export.{module}"), frame_exporter)(frames)
+        return for_frames
     format_exporter: Exporter = import_module(f"distilmt.export.{name}").EXPORTER
     return format_exporter
 
 
 def student_exporters(
-    config: ExportConfig, architecture: str = TEXT_ARCHITECTURE, rendering: RenderingConfig | None = None
+    config: ExportConfig, architecture: str = TEXT_ARCHITECTURE, frames: FrameConfig | None = None
 ) -> dict[str, Exporter]:
     """The exporters of a run's student by the names of its exports: those for translation, then the other formats."""
     systems: list[Exporter] = [
-        system_exporter(architecture, compute_type, rendering=rendering) for compute_type in config.student
+        system_exporter(architecture, compute_type, frames=frames) for compute_type in config.student
     ]
-    others = [exporter(name, rendering) for name in config.formats]
+    others = [exporter(name, frames) for name in config.formats]
     return {f"{STUDENT}{each.suffix}": each for each in [*systems, *others]}

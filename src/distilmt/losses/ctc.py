@@ -1,4 +1,4 @@
-"""Connectionist temporal classification (Graves et al. 2006): the encoder is to read the characters of its picture."""
+"""Connectionist temporal classification (Graves et al. 2006): the encoder is to name the characters of its source."""
 
 from __future__ import annotations
 

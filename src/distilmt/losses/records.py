@@ -84,12 +84,12 @@ class FeatureRecords:
 
 @dataclass(frozen=True)
 class Reading:
-    """States of the encoder over the pictures of B sources, and the characters that are in them."""
+    """States of the encoder over B pictures or recordings, and the characters that are in them."""
 
     states: Tensor
-    """[B, S, d]: the encoder's last states."""
+    """[B, S, d]: the encoder's last states, or equal parts of them: each can name a character."""
     state_lengths: Tensor
-    """[B]: positions of each source."""
+    """[B]: states of each source."""
     characters: Tensor
     """[M]: the classes of all characters, one source after the other, from 1."""
     character_lengths: Tensor

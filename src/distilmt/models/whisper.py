@@ -94,7 +94,7 @@ class WhisperModel(Seq2SeqModel):
             UserError: the batch has tokens and no frames.
         """
         if batch.frames is None:
-            raise UserError("a model of the architecture 'whisper' reads pictures, but the sources are text")
+            raise UserError("a model of the architecture 'whisper' reads frames, but the sources are text")
         return whisper_forward.encode(self.network, batch, batch.frames, drop, states)
 
     def decode(

@@ -26,12 +26,12 @@ def check_architectures(config: RunConfig) -> None:
     student, teacher = config.student.model.architecture, teacher_architecture(config)
     if architecture(teacher).reads_frames:
         raise UserError(
-            f"teacher.model.architecture {teacher!r} reads pictures, but teachers read text: set it to marian"
+            f"teacher.model.architecture {teacher!r} reads frames, but teachers read text: set it to marian"
         )
     if config.student.input == "text" and architecture(student).reads_frames:
         raise UserError(
-            f"student.model.architecture {student!r} reads pictures, but student.input is text: set it to marian, or "
-            "student.input to image"
+            f"student.model.architecture {student!r} reads frames, but student.input is text: set it to marian, or "
+            "student.input to image or speech"
         )
     for name in [teacher, *([student] if config.student.on_policy.steps else [])]:
         check_types(name, [config.labels.compute_type], "labels.compute_type")

@@ -10,8 +10,8 @@ from pathlib import Path
 from distilmt.config import ModelConfig, RunConfig
 from distilmt.data.sources import check_sources as check_origins
 from distilmt.pipeline.architecture_checks import check_architectures, teacher_architecture
+from distilmt.pipeline.frame_checks import check_frames
 from distilmt.pipeline.input_checks import check_input_files
-from distilmt.pipeline.picture_checks import check_pictures
 from distilmt.training.tracker import check_tracker
 from distilmt.utils.arguments import check_written_path
 from distilmt.utils.errors import UserError
@@ -53,7 +53,7 @@ def check_models(config: RunConfig) -> None:
     _check_initial_weights(config)
     _check_labels(config)
     check_architectures(config)
-    check_pictures(config)
+    check_frames(config)
     _check_layers(config)
     _check_top_k(config)
 
@@ -309,5 +309,5 @@ def _check_exports(config: RunConfig) -> None:
 
     check_types(teacher_architecture(config), config.export.teacher, "export.teacher")
     student = config.student
-    for exporter in student_exporters(config.export, student.model.architecture, student.pictures).values():
+    for exporter in student_exporters(config.export, student.model.architecture, config.frames).values():
         exporter.check(config)

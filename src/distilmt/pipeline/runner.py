@@ -28,7 +28,7 @@ from distilmt.pipeline.settings import NAMES, flat, settings_of
 from distilmt.pipeline.step import RUN_STEPS, STEPS, Step, reaches, run_keys, step_named, steps_until
 from distilmt.pipeline.step_directory import finished_record, run_step
 from distilmt.pipeline.step_spec import StepRules, StepSpec
-from distilmt.rendering.picture_cache import remove_pictures
+from distilmt.rendering.rendering_cache import remove_renderings
 from distilmt.utils.run_dir import StepRecord, fingerprint_files, read_step, step_fingerprint
 from distilmt.utils.step_results import CorpusResult, ModelResult, read_result, result_of
 
@@ -109,7 +109,7 @@ def execute_step(name: str, config: RunConfig) -> StepRecord:
 
         clean_up(directory)
     if name == (BASELINE if config.student.baseline else STUDENT):
-        remove_pictures(config.paths.pictures)
+        remove_renderings(config.paths.renderings(config.student.input))
     if name == "report" and not _has_report(config):
         # Only the report writes outside its directory: files deleted there are written again.
         requested.work(config, directory)

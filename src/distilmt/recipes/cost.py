@@ -20,7 +20,7 @@ from distilmt.config.bounds import MAX_COUNT
 from distilmt.config.commands import CostConfig
 from distilmt.models.presets import shape
 from distilmt.pipeline import runner
-from distilmt.pipeline.picture_checks import refuse_pictures
+from distilmt.pipeline.frame_checks import require_text
 from distilmt.planning import calibration as fits
 from distilmt.planning import corpus_statistics as texts
 from distilmt.planning import predict
@@ -53,7 +53,7 @@ def run(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> Co
     Raises:
         UserError: the text cannot be read, or the given run has nothing to calibrate with.
     """
-    refuse_pictures(run_config, "cost")
+    require_text(run_config, "cost")
     text = texts.read(run_config)
     if config.calibrate:
         fits.save(calibrate(run_config, text, config.minutes), fits.cache_path())

@@ -23,7 +23,7 @@ from distilmt.config.renamed import former
 from distilmt.data import prepare
 from distilmt.pipeline import preflight, runner
 from distilmt.pipeline.dependencies import non_default
-from distilmt.pipeline.picture_checks import refuse_pictures
+from distilmt.pipeline.frame_checks import require_text
 from distilmt.planning.recommendation import LabelingCosts, LabelingDecision, LearningCurvePoint, recommend
 from distilmt.recipes.plan_schedule import distinct_seeds, schedule_plan
 from distilmt.recipes.plan_subsets import SHARED, SubsetTrial, label_subset, run_trial, subset_trials
@@ -43,7 +43,7 @@ def run(config: PlanConfig, run_config: RunConfig) -> Path:
         UserError: there is too little text for a plan, or less than a requested subset; or the student reads pictures.
     """
     plan_dir = run_config.paths.plan
-    refuse_pictures(run_config, "plan")
+    require_text(run_config, "plan")
     preflight.check(run_config, exporting=False)
     if _is_current(config, run_config):
         return plan_dir

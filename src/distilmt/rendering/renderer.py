@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +14,13 @@ from distilmt.config.rendering import RenderingConfig
 from distilmt.rendering.degradations import degrade
 from distilmt.rendering.drawing import MAX_PICTURE_WIDTH, LineBox, columns_of, draw_line, line_box
 from distilmt.rendering.fonts import Face, held_out_faces, training_faces
+from distilmt.rendering.frames import frame_count, frames_of
 from distilmt.rendering.lines import line_of, required_glyphs
 from distilmt.rendering.styles import Style, sample_style
+from distilmt.rendering.text_renderer import Absence
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import explained
+from distilmt.utils.json_types import JsonMapping
 from distilmt.utils.seeds import SeedStream
 
 if TYPE_CHECKING:
@@ -33,6 +37,13 @@ class Renderer:
     A picture depends on the configuration, the fonts, the seed, the id of its text and the epoch, but not on which
     pictures were rendered before: any order, process or machine with the same fonts and Pillow makes the same ones.
     """
+
+    noun = "pictures"
+    remedy = (
+        "install fonts of the script (`apt-get install fonts-dejavu-core`; for Chinese `fonts-noto-cjk`), or name font "
+        "files in student.rendering.fonts"
+    )
+    outputs_per_position = 1
 
     def __init__(self, config: RenderingConfig, faces: Sequence[Face], seed: int) -> None:
         """Render in these faces.
@@ -58,9 +69,57 @@ class Renderer:
         """A renderer in the held-out fonts; errors as `for_training`."""
         return cls(config, held_out_faces(config), seed)
 
-    def covers(self, text: str) -> bool:
-        """Whether a font has all characters of a text."""
-        return bool(self._covering(line_of(text)))
+    @property
+    def names(self) -> list[str]:
+        """As `TextRenderer.names`: the families of the faces."""
+        return sorted({face.family for face in self.faces})
+
+    @property
+    def variants(self) -> int:
+        """As `TextRenderer.variants`."""
+        return self.config.variants
+
+    @property
+    def row_size(self) -> int:
+        """As `TextRenderer.row_size`: pixels of a column."""
+        return self.config.height
+
+    def sources(self, texts: Sequence[str], ids: Sequence[str], epoch: int = 0) -> Iterator[np.ndarray | Absence]:
+        """As `TextRenderer.sources`: pictures as of `render`."""
+        for text, text_id in zip(texts, ids, strict=True):
+            picture = self.picture_of(text, text_id, epoch)
+            yield _absence(self.covers(text)) if picture is None else picture
+
+    def rows(self, source: np.ndarray) -> np.ndarray:
+        """As `TextRenderer.rows`: the columns of pixels."""
+        return source
+
+    def frame_count(self, length: int) -> int:
+        """As `TextRenderer.frame_count`."""
+        return frame_count(length, self.config.height, self.config.columns_per_frame)
+
+    def frames(self, rows: np.ndarray) -> np.ndarray:
+        """As `TextRenderer.frames`."""
+        return frames_of(rows, self.config.columns_per_frame)
+
+    def transcript(self, text: str) -> str:
+        """As `TextRenderer.transcript`: what is drawn."""
+        return line_of(text)
+
+    def absence_reason(self, absence: Absence) -> str:
+        """As `TextRenderer.absence_reason`."""
+        if absence is Absence.TOO_LONG:
+            return f"are wider than {self.config.max_columns:,} columns"
+        families = self.names
+        named = ", ".join(families[:3]) + (f" and {len(families) - 3} more" if len(families) > 3 else "")
+        return f"have characters that no font has ({named})"
+
+    def fingerprint(self) -> JsonMapping:
+        """As `TextRenderer.fingerprint`."""
+        from PIL import __version__ as pillow
+
+        faces = [(str(face.path), face.index, face.path.stat().st_size) for face in self.faces]
+        return {"config": asdict(self.config), "seed": self.seed, "faces": faces, "pillow": pillow}
 
     def render(self, text: str, text_id: str, epoch: int = 0) -> np.ndarray:
         """The picture of a text in one line.
@@ -81,7 +140,7 @@ class Renderer:
     def line_image(self, text: str, text_id: str, epoch: int = 0) -> Image.Image:
         """The picture of a text in shades of gray before it is scaled to `height`; as `render`."""
         line = line_of(text)
-        generator = np.random.default_rng((self.seed, epoch, _number(text_id), SeedStream.RENDERING))
+        generator = np.random.default_rng((self.seed, epoch, text_number(text_id), SeedStream.RENDERING))
         style = sample_style(self.config, self._sample_face(line, generator), generator)
         image = draw_line(line, style, self._checked_box(line, style))
         return image if style.degradation is None else degrade(image, style.background, style.degradation)
@@ -92,6 +151,10 @@ class Renderer:
             return self.render(text, text_id, epoch)
         except UnrenderableError:
             return None
+
+    def covers(self, text: str) -> bool:
+        """Whether a font has all characters of a text."""
+        return bool(self._covering(line_of(text)))
 
     def _covering(self, line: str) -> list[Face]:
         required = required_glyphs(line)
@@ -125,7 +188,11 @@ class Renderer:
         return box
 
 
-def _number(text_id: str) -> int:
+def _absence(has_font: bool) -> Absence:
+    return Absence.TOO_LONG if has_font else Absence.UNRENDERABLE
+
+
+def text_number(text_id: str) -> int:
     """A number of an id, the same in every process."""
     return int.from_bytes(hashlib.sha256(text_id.encode("utf-8", "surrogatepass")).digest()[:8], "big")
 

@@ -21,6 +21,7 @@ from distilmt.report.schema import (
     LanguagePair,
     PictureFacts,
     RunReport,
+    SpeechFacts,
     Step,
     System,
     Test,
@@ -174,6 +175,7 @@ class RunMeasurements:
     labels: Facts = field(default_factory=dict)
     challenge_sets: Mapping[str, Sequence[ChallengeComparison]] = field(default_factory=dict)
     pictures: PictureFacts | None = None
+    speech: SpeechFacts | None = None
     config: Facts = field(default_factory=dict)
 
 
@@ -193,6 +195,7 @@ def build(measurements: RunMeasurements) -> RunReport:
         labels=measurements.labels,
         challenge_sets={name: list(rows) for name, rows in measurements.challenge_sets.items()},
         pictures=measurements.pictures,
+        speech=measurements.speech,
         machine=machine(),
         config=measurements.config,
         distilmt_version=__version__,

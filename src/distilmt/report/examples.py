@@ -30,11 +30,12 @@ class ExampleTranslation:
 class ExampleCard:
     """One sentence: why it was chosen, source, reference, and the translations of the main and of other systems.
 
-    `picture` is what the students have read, as the address of an image, or empty.
+    `picture` and `recording` are what the students have read or heard, as addresses of data, or empty.
     """
 
     chosen: str
     picture: str
+    recording: str
     source: str
     reference: str
     translations: Sequence[ExampleTranslation]
@@ -65,16 +66,21 @@ def _card(example: TranslationExample, report: RunReport, _: Translation) -> Exa
     )
     names = list(example.get("translations") or {})
     first = [name for name in main_systems if name in names]
-    encoded = example.get("picture") or ""
     choices = {"random": _("random"), "differs": _("differs most")}
     return ExampleCard(
         chosen=choices.get(example.get("chosen", ""), ""),
-        picture=f"data:image/png;base64,{encoded}" if _BASE64.fullmatch(encoded) else "",
+        picture=_address("image/png", example.get("picture")),
+        recording=_address("audio/wav", example.get("recording")),
         source=example.get("source", ""),
         reference=example.get("reference", ""),
         translations=[_translation(name, example, report) for name in first if name is not None],
         other_translations=[_translation(name, example, report) for name in names if name not in first],
     )
+
+
+def _address(kind: str, encoded: str | None) -> str:
+    """The address of data in base64; empty for anything else."""
+    return f"data:{kind};base64,{encoded}" if encoded and _BASE64.fullmatch(encoded) else ""
 
 
 def _translation(name: str, example: TranslationExample, report: RunReport) -> ExampleTranslation:

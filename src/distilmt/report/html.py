@@ -17,8 +17,8 @@ from distilmt.report.examples import ExamplesView, examples_view
 from distilmt.report.facts import CorpusView, Definition, corpus_view, definitions
 from distilmt.report.figures import CurvesView, curves_view, scatter_figure
 from distilmt.report.format import MISSING, language_tag, number, rate, signed, size
+from distilmt.report.frames import FramesView, pictures_view, speech_view
 from distilmt.report.languages import Translation, named, translation
-from distilmt.report.pictures import PicturesView, pictures_view
 from distilmt.report.rendering import Page, Tile, render_template
 from distilmt.report.schema import RunReport, complete
 from distilmt.report.summary import findings, headline
@@ -42,7 +42,8 @@ class RunView:
     comparisons: Sequence[ComparisonRow]
     examples: ExamplesView
     health: NumbersTable | None
-    pictures: PicturesView | None
+    pictures: FramesView | None
+    speech: FramesView | None
     challenges: Sequence[ChallengeTable]
     curves: CurvesView
     cost: CostView
@@ -103,6 +104,7 @@ def run_view(report: RunReport, _: Translation) -> RunView:
         examples=examples_view(report, _),
         health=health_table(report, _),
         pictures=pictures_view(report, _),
+        speech=speech_view(report, _),
         challenges=challenge_tables(report["challenge_sets"], _),
         curves=curves_view(report, _),
         cost=cost_view(report, _),

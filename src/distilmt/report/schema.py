@@ -99,13 +99,14 @@ class CurvePoint(TypedDict, total=False):
     length: float
 
 
-class SourcePicture(TypedDict, total=False):
-    """What the students have read instead of a source: a PNG in base64; missing for students that read text."""
+class PerceivedSource(TypedDict, total=False):
+    """What the students have read or heard instead of a source: a PNG or a wav file in base64; missing for text."""
 
     picture: str
+    recording: str
 
 
-class TranslationExample(SourcePicture):
+class TranslationExample(PerceivedSource):
     """Translations of one test sentence by all systems. `chosen` is `random` or `differs`; `chrf` is per sentence."""
 
     source: str
@@ -145,8 +146,33 @@ class PictureFacts(TypedDict):
     conditions: list[PictureCondition]
 
 
+class SpeechCondition(TypedDict):
+    """As `PictureCondition`, for other recordings of the test set; `voices` is `held_out` or `training`."""
+
+    voices: str
+    degradation: str
+    system: str
+    bleu: float
+    chrf: float
+    sentences: int
+
+
+class SpeechFacts(TypedDict):
+    """As `PictureFacts`, for the test recordings of students that hear speech."""
+
+    rows: list[int]
+    left_out: int
+    held_out_voices: list[str]
+    seed: int
+    settings: dict[str, float]
+    conditions: list[SpeechCondition]
+
+
 class RunReport(TypedDict):
-    """The whole report; `challenge_sets` has the challenge results by system, `pictures` is null for text."""
+    """The whole report.
+
+    `challenge_sets` has the challenge results by system. `pictures` and `speech` are null but for students of these.
+    """
 
     signature: str
     pair: LanguagePair
@@ -161,6 +187,7 @@ class RunReport(TypedDict):
     labels: Facts
     challenge_sets: dict[str, list[ChallengeComparison]]
     pictures: PictureFacts | None
+    speech: SpeechFacts | None
     machine: Facts
     config: Facts
     distilmt_version: str
@@ -191,6 +218,7 @@ def _empty_report() -> RunReport:
         labels={},
         challenge_sets={},
         pictures=None,
+        speech=None,
         machine={},
         config={},
         distilmt_version="",

@@ -14,9 +14,9 @@ from itertools import takewhile
 
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.teacher_reference import TeacherReference
-from distilmt.teachers.program_output import run_bounded
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores
+from distilmt.utils.program_output import run_bounded
 
 logger = logging.getLogger(__name__)
 

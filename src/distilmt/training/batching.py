@@ -11,7 +11,7 @@ import torch
 
 from distilmt.losses.distillation import TokenTargets
 from distilmt.models.batch import Batch, make_batch, make_frame_batch
-from distilmt.training.picture_sources import PictureSources
+from distilmt.training.frame_sources import FrameSources
 from distilmt.utils.seeds import SeedStream
 
 
@@ -69,17 +69,22 @@ class TrainingSet:
     pad: int
     reference_share: float = 0.5
     max_length: int = 256
-    pictures: PictureSources | None = None
-    """What the student reads instead of the tokens of `source`: pictures of the same sentences."""
+    frames: FrameSources | None = None
+    """What the student perceives instead of the tokens of `source`: pictures or recordings of the same sentences."""
 
     @property
     def alphabet_size(self) -> int:
-        """Different characters in the pictures; 0 without pictures."""
-        return 0 if self.pictures is None else self.pictures.alphabet_size
+        """Different characters of what is drawn or spoken; 0 without frames."""
+        return 0 if self.frames is None else self.frames.alphabet_size
+
+    @property
+    def outputs_per_position(self) -> int:
+        """Characters that a position of the encoder can name under CTC."""
+        return 1 if self.frames is None else self.frames.cache.renderer.outputs_per_position
 
     def source_lengths(self, epoch: int) -> np.ndarray:
-        """Tokens of each source, or encoder positions of its picture in an epoch, [n]; 0 without a picture."""
-        return self.source.lengths if self.pictures is None else self.pictures.positions(epoch)
+        """Tokens of each source, or encoder positions of its frames in an epoch, [n]; 0 without frames."""
+        return self.source.lengths if self.frames is None else self.frames.positions(epoch)
 
     def choose(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Sample this epoch's targets.
@@ -194,7 +199,7 @@ def collate(
 ) -> tuple[Batch, TokenTargets]:
     """Tensors of the batch of sentences `rows` [b]: first those with references, then those with hypotheses.
 
-    Pictures are those of the epoch. Targets of N target tokens: ids [N], and if there are teacher targets, top-k ids
+    Frames are those of the epoch. Targets of N target tokens: ids [N], and if there are teacher targets, top-k ids
     and log-probabilities [N, k].
     """
     order = np.argsort(~use_reference, kind="stable")
@@ -213,9 +218,9 @@ def collate(
         top_ids=torch.from_numpy(np.concatenate([ids for ids, _ in top])) if k else None,  # [N, k]
         top_logprobs=torch.from_numpy(np.concatenate([values for _, values in top])) if k else None,  # [N, k]
     )
-    if data.pictures is not None:
-        batch = make_frame_batch(data.pictures.frames(rows, epoch), flat, lengths, data.pad)
-        return replace(batch, transcript=data.pictures.transcript(rows)), targets
+    if data.frames is not None:
+        batch = make_frame_batch(data.frames.frames(rows, epoch), flat, lengths, data.pad)
+        return replace(batch, transcript=data.frames.transcript(rows)), targets
     source = data.source.flat[data.source.positions(rows)].astype(np.int64)
     return make_batch(source, data.source.lengths[rows], flat, lengths, data.pad), targets
 

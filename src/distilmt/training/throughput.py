@@ -30,7 +30,15 @@ def seconds_per_update(
     """Mean seconds per update, over batches sampled as in training; measured for about `seconds`."""
     fresh = new_model(model, tokenizer, training.dropout, 1)
     config = replace(training, max_steps=10_000)
-    stepper = Stepper(fresh, config, objective, 1, teacher, alphabet_size=data.alphabet_size)
+    stepper = Stepper(
+        fresh,
+        config,
+        objective,
+        1,
+        teacher,
+        alphabet_size=data.alphabet_size,
+        outputs_per_position=data.outputs_per_position,
+    )
     plan = epoch_batches(data, training.batch_tokens, 1, 0)
     durations: list[float] = []
     end = time.monotonic() + seconds

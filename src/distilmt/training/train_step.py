@@ -58,12 +58,13 @@ class Stepper:
         bits: int = 0,
         ranks: Ranks = SINGLE_PROCESS,
         alphabet_size: int = 0,
+        outputs_per_position: int = 1,
     ) -> None:
         """Move a float32 model to the device, and the teacher if the objective uses its states or attention.
 
         With `bits` above 0 the model computes with weights rounded to this many bits (quantization-aware training).
         All `ranks` must do the same updates, each on its shard of the batch. `alphabet_size` is the number of
-        characters in the student's pictures.
+        characters that CTC tells apart, of which a position of the encoder can name `outputs_per_position`.
         """
         keep_memory()
         self.config, self.objective, self.ranks = config, objective, ranks
@@ -89,7 +90,7 @@ class Stepper:
             )
         self.ctc_head: AuxiliaryParameters | None = None
         if Need.CHARACTERS in self.needs:
-            head = initial_head(alphabet_size, model.dimensions.d_model)
+            head = initial_head(alphabet_size, model.dimensions.d_model // outputs_per_position)
             self.ctc_head = AuxiliaryParameters(head, config, self.device, ranks)
         self.values = config.batch_tokens * model.dimensions.d_model
         self.dropout = DropoutPool(config.dropout, self.values, dtype, self.device)
@@ -212,12 +213,18 @@ class Stepper:
 
 
 def _reading(memory: Tensor, batch: Batch, head: AuxiliaryParameters) -> Reading:
-    """The encoder's last states [rows, d] beside the characters of the pictures."""
+    """The encoder's last states [rows, d] beside the characters that are drawn or spoken.
+
+    A state is cut into as many parts as the projection is narrower, so that each names a character of its own.
+    """
     assert batch.transcript is not None
     source = batch.source
+    states = source.padded(memory[: len(source.ids)])  # [B, S, d]
+    width = head.parameters["ctc.weight"].shape[1]
+    parts = states.shape[2] // width
     return Reading(
-        states=source.padded(memory[: len(source.ids)]),  # [B, S, d]
-        state_lengths=source.sentences.bincount(),
+        states=states.reshape(len(states), -1, width),
+        state_lengths=source.sentences.bincount() * parts,
         characters=batch.transcript.characters,
         character_lengths=batch.transcript.lengths,
         weight=head.parameters["ctc.weight"],

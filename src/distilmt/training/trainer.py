@@ -132,7 +132,15 @@ class Trainer:
         self.averaged = copy.deepcopy(model)
         self.on_log = on_log
         self.stepper = Stepper(
-            model, job.config, job.objective, job.seed, job.teacher, job.bits, ranks, job.data.alphabet_size
+            model,
+            job.config,
+            job.objective,
+            job.seed,
+            job.teacher,
+            job.bits,
+            ranks,
+            job.data.alphabet_size,
+            job.data.outputs_per_position,
         )
         self.optimizer = self.stepper.optimizer
         if job.keep_zeros:
@@ -147,7 +155,7 @@ class Trainer:
         while self.state.position(config) < config.max_steps and not self.state.stopped:
             begin, epoch = time.monotonic(), self.state.epoch
             plan = epoch_batches(data, config.batch_tokens, self.job.seed, epoch)
-            self.state.seconds += time.monotonic() - begin  # pictures are rendered when their epoch begins
+            self.state.seconds += time.monotonic() - begin  # frames are rendered when their epoch begins
             if not plan:
                 raise UserError(
                     f"{self.job.name}: there is no sentence to train on (all are empty, longer than "

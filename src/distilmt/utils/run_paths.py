@@ -53,10 +53,9 @@ class RunPaths:
         """A model directory."""
         return self.step("student")
 
-    @property
-    def pictures(self) -> Path:
-        """Rendered training pictures, until student and baseline are trained."""
-        return self.root / "pictures"
+    def renderings(self, student_input: str) -> Path:
+        """Pictures (`image`) or recordings (`speech`) of the training text, until student and baseline are trained."""
+        return self.root / ("pictures" if student_input == "image" else "recordings")
 
     @property
     def baseline(self) -> Path:

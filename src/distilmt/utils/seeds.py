@@ -24,3 +24,5 @@ class SeedStream(IntEnum):
     """(seed, round): which sentences the student translates in a round of the on-policy phase."""
     RENDERING = 6
     """(seed, epoch, number of the text's id): font, size and degradation of a picture of text."""
+    SPEECH = 7
+    """(seed, epoch, number of the text's id): voice, speed, pitch, level and noise of a recording of text."""

@@ -36,8 +36,9 @@ def run_model_challenges(config: RunConfig, paths: RunPaths, names: list[str], d
     """
     if not config.evaluation.challenge_cases:
         return
-    if config.student.input == "image":
-        logger.info("the challenge sets are texts: they are left out, because the student reads pictures")
+    if config.student.input != "text":
+        perceives = "reads pictures" if config.student.input == "image" else "hears speech"
+        logger.info(f"the challenge sets are texts: they are left out, because the student {perceives}")
         return
     data = _challenge_data(config, paths)
     chosen = _systems_to_challenge(names)

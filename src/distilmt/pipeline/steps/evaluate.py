@@ -15,11 +15,12 @@ from distilmt.export.card import add_scores, renew_files
 from distilmt.inference.manifest import MANIFEST, load_manifest, write_manifest
 from distilmt.pipeline.step import steps_until
 from distilmt.pipeline.steps.challenges import challenge_comparisons, run_model_challenges
-from distilmt.pipeline.steps.evaluate_pictures import (
+from distilmt.pipeline.steps.evaluate_frames import (
     evaluated_inputs,
     read_picture_facts,
-    with_pictures,
-    write_picture_facts,
+    read_speech_facts,
+    with_frames,
+    write_frame_facts,
 )
 from distilmt.pipeline.steps.evaluation_inputs import EvaluationInputs, evaluation_inputs, inputs_of_rows
 from distilmt.pipeline.steps.export import ctranslate2_exports
@@ -65,16 +66,16 @@ def evaluate_models(config: RunConfig, directory: Path) -> EvaluationResult:
             seed=config.seed,
         )
         write_json(directory / "speed.json", {name: asdict(entry) for name, entry in speeds.items()})
-    write_picture_facts(config, directory, names, test)
+    write_frame_facts(config, directory, names, test)
     run_model_challenges(config, paths, names, directory)
     return EvaluationResult({name: results[name]["scores"]["bleu"] for name in names})
 
 
 def _speed_inputs(config: RunConfig, test: EvaluationInputs) -> speed.SpeedInputs:
-    """The first test sentences that are not empty, and their pictures."""
+    """The first test sentences that are not empty, and their pictures or recordings."""
     rows = [row for row, text in enumerate(test.sources) if text.strip()][: config.evaluation.benchmark_sentences]
     first = test.chosen(rows)
-    return speed.SpeedInputs(first.sources, first.pictures)
+    return speed.SpeedInputs(first.sources, first.perceived)
 
 
 def _quality(config: RunConfig, model: Path, test: EvaluationInputs, path: Path) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def write_run_report(config: RunConfig, directory: Path) -> ReportResult:
         ),
         cost=predict.measured_costs(config, corpus_statistics.read(config)),
         curves={name: read_json(log) for name in MODELS if (log := paths.step(name) / "log.json").exists()},
-        examples=with_pictures(
+        examples=with_frames(
             config, test, build.select_examples(sources, references, shown, evaluation.examples, config.seed)
         ),
         corpus=to_record(read_result(CorpusResult, paths.corpus))
@@ -141,6 +142,7 @@ def write_run_report(config: RunConfig, directory: Path) -> ReportResult:
         labels=to_record(read_result(LabelResult, paths.labels)) | _dropped(paths.student),
         challenge_sets=challenge_comparisons(names, paths.evaluation),
         pictures=read_picture_facts(config, paths),
+        speech=read_speech_facts(config, paths),
         config=asdict(config),
     )
     html.write_report(build.build(measurements), paths.root, config.report_language)

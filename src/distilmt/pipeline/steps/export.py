@@ -66,7 +66,7 @@ def export_models(config: RunConfig, directory: Path) -> ExportsResult:
 
 
 def _student_exporters(config: RunConfig) -> dict[str, Exporter]:
-    return student_exporters(config.export, config.student.model.architecture, config.student.pictures)
+    return student_exporters(config.export, config.student.model.architecture, config.frames)
 
 
 def _export_system(
@@ -75,9 +75,7 @@ def _export_system(
     """Export one model, unless it is there; its card is written anew and keeps the scores of the evaluation."""
     paths, path = RunPaths(directory.parent), directory / system_name(model, compute_type)
     key = "export.teacher" if model == TEACHER else "export.student"
-    exporter = system_exporter(
-        architecture_of(paths.step(model)) or "marian", compute_type, key, config.student.pictures
-    )
+    exporter = system_exporter(architecture_of(paths.step(model)) or "marian", compute_type, key, config.frames)
     model_card = card(config, model)
     model_card = replace(model_card, scores={**model_card.scores, **_test_scores(path)})
     pointer = existing.read_pointer(paths.step(model))
@@ -121,8 +119,8 @@ def card(config: RunConfig, model: str) -> ModelCard:
 
 def _compare(config: RunConfig, directory: Path, tokenizer: Tokenizer) -> None:
     paths = RunPaths(directory.parent)
-    rendering, positions = config.student.pictures, load_model(paths.step(STUDENT)).dimensions.max_positions
-    texts = comparison_sentences(paths.corpus, tokenizer, positions, rendering)
-    report = compare_exports(paths.step(STUDENT), directory, _student_exporters(config), texts, rendering)
+    frames, positions = config.frames, load_model(paths.step(STUDENT)).dimensions.max_positions
+    texts = comparison_sentences(paths.corpus, tokenizer, positions, frames)
+    report = compare_exports(paths.step(STUDENT), directory, _student_exporters(config), texts, frames)
     write_json(directory / "agreement.json", report)
     logger.info(summary(report))

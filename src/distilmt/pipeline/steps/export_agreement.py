@@ -11,29 +11,37 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.config.rendering import RenderingConfig
+from distilmt.config.student import FrameConfig
 from distilmt.data import prepare
 from distilmt.data.cleaning import normalize
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.base import Exporter, NotRun
 from distilmt.export.consumers import by_transformers
 from distilmt.export.huggingface_pictures import read_by_transformers
+from distilmt.export.huggingface_speech import heard_by_transformers
 from distilmt.export.picture_texts import renderable
+from distilmt.export.speech_texts import speakable
 from distilmt.utils.progress import task
 
-SENTENCES, _EXAMPLES = 500, 5
+SENTENCES, SPOKEN_SENTENCES, _EXAMPLES = 500, 100, 5
+"""A sentence takes a synthesizer longer than a font."""
 
 
 def comparison_sentences(
-    corpus: Path, tokenizer: Tokenizer, max_positions: int, rendering: RenderingConfig | None = None
+    corpus: Path, tokenizer: Tokenizer, max_positions: int, frames: FrameConfig | None = None
 ) -> list[str]:
     """Up to 500 validation sentences, normalized as by `Translator`, short enough for every program.
 
-    With `rendering`, only sentences of which there is a picture.
+    With `frames`, only sentences of which there is a picture or a recording.
     """
     texts = [normalize(text) for text in prepare.load_split(corpus, "valid")["source"].to_pylist()]
     lengths = map(len, tokenizer.source.encode(texts))
     short = [text for text, length in zip(texts, lengths, strict=True) if text and length < max_positions]
-    return short[:SENTENCES] if rendering is None else renderable(short, rendering, SENTENCES)
+    if frames is None:
+        return short[:SENTENCES]
+    if isinstance(frames, RenderingConfig):
+        return renderable(short, frames, SENTENCES)
+    return speakable(short, frames, SPOKEN_SENTENCES)
 
 
 def compare_exports(
@@ -41,7 +49,7 @@ def compare_exports(
     exports: Path,
     exporters: Mapping[str, Exporter],
     texts: list[str],
-    rendering: RenderingConfig | None = None,
+    frames: FrameConfig | None = None,
 ) -> dict[str, Any]:
     """Compare exports with the model itself.
 
@@ -50,15 +58,13 @@ def compare_exports(
         exports: the directory of the exports.
         exporters: their formats by their names.
         texts: sentences.
-        rendering: the pictures that the model reads; None: it reads the sentences.
+        frames: the pictures or the speech of the model; None: it reads the sentences.
 
     Returns:
         `sentences`, their number; `reference`, the baseline of the comparison; `exports`: for each one `different`, the
         number of translations that differ, `share` and `examples`; or `not_run` with the reason.
     """
-    reference = (
-        by_transformers(student, texts) if rendering is None else read_by_transformers(student, texts, rendering)
-    )
+    reference = _reference(student, texts, frames)
     comparisons: dict[str, Any] = {}
     with task("comparing the exports", len(exporters), "exports") as bar:
         for name, exporter in exporters.items():
@@ -70,6 +76,15 @@ def compare_exports(
                     comparisons[f"{name}{variant}"] = _differences(texts, reference, lines)
             bar.advance(1)
     return {"sentences": len(texts), "reference": "transformers, float32, greedy", "exports": comparisons}
+
+
+def _reference(student: Path, texts: list[str], frames: FrameConfig | None) -> list[str]:
+    """Translations by transformers."""
+    if frames is None:
+        return by_transformers(student, texts)
+    if isinstance(frames, RenderingConfig):
+        return read_by_transformers(student, texts, frames)
+    return heard_by_transformers(student, texts, frames)
 
 
 def _differences(texts: list[str], reference: list[str], translations: list[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from distilmt.export.formats import export_for_translation
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.checkpoint import save_model
 from distilmt.models.presets import parameter_count
-from distilmt.pipeline.steps.pictures import picture_validator
+from distilmt.pipeline.steps.frame_inputs import frame_validator
 from distilmt.teachers.remote import load_translation_model
 from distilmt.training.checkpoint_files import clear
 from distilmt.training.tracker import tracking
@@ -44,10 +44,10 @@ def fit_model(
     if (directory / RESULT).exists():
         return from_record(ModelResult, read_json(directory / RESULT))
     directory.mkdir(parents=True, exist_ok=True)
-    if job.data.pictures is None:
+    if job.data.frames is None:
         validate = _validator(config, tokenizer, job, directory)
     else:
-        validate = picture_validator(config, tokenizer, job.config.eval_sentences)
+        validate = frame_validator(config, tokenizer, job.config.eval_sentences)
     with tracking(job.config.tracker, Path(config.run_dir), directory) as tracker:
         best, result, log = train(model, job, validate, directory, tracker.log)
     save_model(best, tokenizer, directory)

@@ -92,7 +92,7 @@ def export_model(config: RunConfig, paths: RunPaths, model: str, compute_type: s
             path,
             compute_type,
             bits,
-            config.student.rendering,
+            config.frames,
         )
 
 

@@ -26,7 +26,7 @@ from distilmt.models.initialization import copy_layers, copy_weights, first_laye
 from distilmt.pipeline.backups import backup_directories
 from distilmt.pipeline.steps import on_policy
 from distilmt.pipeline.steps.fit_model import fit_model
-from distilmt.pipeline.steps.pictures import training_pictures
+from distilmt.pipeline.steps.frame_inputs import training_frames
 from distilmt.teachers import existing
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet
 from distilmt.training.trainer import TrainingJob
@@ -146,7 +146,7 @@ def student_job(config: RunConfig, paths: RunPaths, tokenizer: Tokenizer) -> tup
         pad=tokenizer.pad,
         reference_share=student.objective.reference_fraction,
         max_length=student.model.max_positions,
-        pictures=training_pictures(config, paths, store.ids()),
+        frames=training_frames(config, paths, store.ids()),
     )
     return TrainingJob("student", data, student.training, student.objective, config.seed, teacher), labels.dropped
 
@@ -193,7 +193,7 @@ def train_baseline(config: RunConfig, directory: Path) -> ModelResult:
     table = _references(paths.corpus, set(LabelStore(paths.labels).ids()))
     data = replace(
         _reference_set(table, tokenizer, student.model.max_positions),
-        pictures=training_pictures(config, paths, table["id"].to_pylist()),
+        frames=training_frames(config, paths, table["id"].to_pylist()),
     )
     model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
     training = with_student_updates(student.training, paths.student)
@@ -202,7 +202,7 @@ def train_baseline(config: RunConfig, directory: Path) -> ModelResult:
 
 
 def baseline_objective(student: StudentConfig) -> ObjectiveConfig:
-    """What of the student's objective needs no teacher: the references, and the reading of pictures."""
+    """What of the student's objective needs no teacher: the references, and the characters of pictures or speech."""
     return replace(_ONLY_REFERENCES, ctc_weight=student.objective.ctc_weight)
 
 

@@ -1,4 +1,4 @@
-"""Pictures as the sources of a training set."""
+"""Pictures or recordings as the sources of a training set."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ import numpy as np
 import torch
 
 from distilmt.models.frames import FRAMES_PER_POSITION, Transcript
-from distilmt.rendering.frames import frame_count, frames_of
-from distilmt.rendering.lines import line_of
-from distilmt.rendering.picture_cache import PictureCache, Variant
+from distilmt.rendering.rendering_cache import RenderingCache, Variant
 
 
 @dataclass
-class PictureSources:
-    """The pictures of n training sentences."""
+class FrameSources:
+    """The pictures or recordings of n training sentences."""
 
-    cache: PictureCache
+    cache: RenderingCache
     texts: np.ndarray
     """[n]: the number of each sentence's text in the cache."""
 
     def __post_init__(self) -> None:
         self._positions: tuple[Variant, np.ndarray] | None = None
-        lines = [line_of(text) for text in self.cache.texts]
+        lines = [self.cache.renderer.transcript(text) for text in self.cache.texts]
         codes = np.frombuffer("".join(lines).encode("utf-32-le", "surrogatepass"), "<u4")
         occurs = np.zeros(sys.maxunicode + 1, dtype=bool)
         occurs[codes] = True
@@ -36,23 +34,22 @@ class PictureSources:
         self._ends = np.cumsum([len(line) for line in lines])
 
     def positions(self, epoch: int) -> np.ndarray:
-        """Encoder positions of each sentence's picture in an epoch, [n] int64; 0 without a picture."""
+        """Encoder positions of each sentence's picture or recording in an epoch, [n] int64; 0 without one."""
         variant = self.cache.variant(epoch)
         if self._positions is None or self._positions[0] is not variant:
-            config = self.cache.renderer.config
-            widths, inverse = np.unique(variant.widths.clip(0)[self.texts], return_inverse=True)
-            frames = [frame_count(width, config.height, config.columns_per_frame) for width in widths.tolist()]
+            lengths, inverse = np.unique(variant.lengths.clip(0)[self.texts], return_inverse=True)
+            frames = [self.cache.renderer.frame_count(length) for length in lengths.tolist()]
             positions = [-(-count // FRAMES_PER_POSITION) for count in frames]
             self._positions = variant, np.array(positions, dtype=np.int64)[inverse]
         return self._positions[1]
 
     def frames(self, rows: np.ndarray, epoch: int) -> list[np.ndarray]:
-        """Frames of the pictures of the sentences `rows` in an epoch: [frames, frame size] float32 each."""
-        variant, columns_per_frame = self.cache.variant(epoch), self.cache.renderer.config.columns_per_frame
-        return [frames_of(variant.picture(number), columns_per_frame) for number in self.texts[rows].tolist()]
+        """Frames of the sentences `rows` in an epoch: [frames, frame size] float32 each."""
+        variant, renderer = self.cache.variant(epoch), self.cache.renderer
+        return [renderer.frames(variant.rendered(number)) for number in self.texts[rows].tolist()]
 
     def transcript(self, rows: np.ndarray) -> Transcript:
-        """The characters of the sentences `rows`, as they are drawn."""
+        """The characters of the sentences `rows` that are drawn or spoken."""
         texts = self.texts[rows]
         ends = self._ends[texts]
         begins = np.where(texts > 0, self._ends[texts - 1], 0)
@@ -61,13 +58,13 @@ class PictureSources:
         return Transcript(torch.from_numpy(flat), torch.from_numpy(ends - begins))
 
 
-def picture_sources(cache: PictureCache, ids: Sequence[str]) -> PictureSources:
-    """The pictures of training sentences by their ids.
+def frame_sources(cache: RenderingCache, ids: Sequence[str]) -> FrameSources:
+    """The pictures or recordings of training sentences by their ids.
 
     Args:
-        cache: the pictures of all labeled texts.
-        ids: an id of the cache each; `ID#2` is the second hypothesis of `ID`, which has the same picture.
+        cache: those of all labeled texts.
+        ids: an id of the cache each; `ID#2` is the second hypothesis of `ID`, which has the same one.
     """
     numbers = {text_id: number for number, text_id in enumerate(cache.ids)}
     rows = [numbers[each] if each in numbers else numbers[each.rpartition("#")[0]] for each in ids]
-    return PictureSources(cache, np.array(rows, dtype=np.int64))
+    return FrameSources(cache, np.array(rows, dtype=np.int64))

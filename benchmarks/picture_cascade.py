@@ -112,7 +112,7 @@ def exported(run: Path, config: RunConfig, temporary: Path) -> Path:
     if (run / "exports" / "student-int8").is_dir():
         return run / "exports" / "student-int8"
     model, tokenizer = load_model(run / "student"), tokenizers.load(run / "tokenizer")
-    export_for_translation(model, tokenizer, temporary, "int8", rendering=config.student.rendering)
+    export_for_translation(model, tokenizer, temporary, "int8", frames=config.frames)
     return temporary
 
 

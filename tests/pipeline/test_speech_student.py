@@ -63,15 +63,24 @@ def speech_config(finished_run: Path, directory: Path, **changes: object) -> Run
 
 @pytest.fixture(scope="module")
 def config(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    """A run up to its labels."""
+    config = speech_config(finished_run, tmp_path_factory.mktemp("speech"), **{"labels.max_sentences": 16})
+    runner.run(config, "labels")
+    return config
+
+
+@pytest.fixture(scope="module")
+def whole(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     """A whole run."""
     config = speech_config(finished_run, tmp_path_factory.mktemp("speech"))
     runner.run(config)
     return config
 
 
-def test_the_whole_road(config: RunConfig, messages: list[str]) -> None:
+@pytest.mark.slow
+def test_the_whole_road(whole: RunConfig, messages: list[str]) -> None:
     """From labels over trained students to the report; a second run does nothing."""
-    report = read_json(config.paths.report_json)
+    config, report = whole, read_json(whole.paths.report_json)
     assert {system["name"] for system in report["systems"]} == {"teacher", *MODELS}
     assert report["pictures"] is None and report["speech"]["left_out"] == 0
     assert [name for name in report["speech"]["held_out_voices"] if "330" in name]
@@ -86,8 +95,10 @@ def test_the_whole_road(config: RunConfig, messages: list[str]) -> None:
     assert len([line for line in messages if "already done" in line]) > 5
 
 
-def test_exports_hear_the_held_out_voice(config: RunConfig) -> None:
+@pytest.mark.slow
+def test_exports_translate_the_held_out_voice(whole: RunConfig) -> None:
     """The scored translations are those of the exports, and transformers' are the same."""
+    config = whole
     manifest = read_json(config.paths.export("student") / "distilmt.json")
     assert (manifest["input"], manifest["stack"], manifest["max_seconds"]) == ("speech", 4, 5.0)
     test = evaluation_inputs(config, config.paths)
@@ -99,9 +110,10 @@ def test_exports_hear_the_held_out_voice(config: RunConfig) -> None:
     assert "test bleu" in read_json(config.paths.export("baseline-int8") / "card.json")["scores"]
 
 
-def test_the_page_has_a_player_beside_each_example(config: RunConfig) -> None:
-    report = read_json(config.paths.report_json)
-    page = config.paths.report_html.read_text(encoding="utf-8")
+@pytest.mark.slow
+def test_each_example_has_a_player(whole: RunConfig) -> None:
+    report = read_json(whole.paths.report_json)
+    page = whole.paths.report_html.read_text(encoding="utf-8")
     assert page.count("<audio controls") == len(report["examples"]) == 4
     assert "held-out voices, degraded" in page and "media-src data:" in page
     with wave.open(io.BytesIO(base64.b64decode(report["examples"][0]["recording"]))) as recording:
@@ -163,7 +175,7 @@ class Killed(Exception):
 
 def test_a_killed_training_ends_with_the_same_weights(config: RunConfig, tokenizer, job, tmp_path: Path) -> None:
     """Over several epochs; recordings are made anew."""
-    job = replace(job, config=replace(job.config, batch_tokens=300, max_steps=8, eval_steps=4))
+    job = replace(job, config=replace(job.config, batch_tokens=200, max_steps=6, eval_steps=3))
 
     def validate(model: Seq2SeqModel) -> dict[str, float]:
         return {"bleu": 1.0, "chrf": 0.0}
@@ -172,7 +184,7 @@ def test_a_killed_training_ends_with_the_same_weights(config: RunConfig, tokeniz
         raise Killed
 
     whole, _, _ = train(speech_model(config, tokenizer), job, validate, tmp_path / "whole")
-    assert len(epoch_batches(job.data, 300, 1, 0)) < 8
+    assert len(epoch_batches(job.data, 200, 1, 0)) < 6
     (again := tmp_path / "again").mkdir()
     job = replace(job, config=replace(job.config, save_interval_seconds=0))
     with pytest.raises(Killed):

@@ -40,7 +40,7 @@ def test_the_same_seed_makes_the_same_sounds_in_any_order(config: VoicesConfig) 
     assert not np.array_equal(sounds[0], other_seed)  # type: ignore[arg-type]
 
 
-def test_what_cannot_be_spoken_has_a_reason(config: VoicesConfig) -> None:
+def test_texts_without_sound_have_a_reason(config: VoicesConfig) -> None:
     renderer = SpeechRenderer.for_training(config, seed=1)
     sources = list(renderer.sources(TEXTS, IDS))
     assert sources[2] is Absence.UNRENDERABLE and sources[3] is Absence.TOO_LONG
@@ -96,6 +96,6 @@ def test_shards_are_whole_and_removed(config: VoicesConfig, tmp_path: Path, mess
     assert not root.exists()
 
 
-def test_transcripts_have_what_is_heard(config: VoicesConfig) -> None:
+def test_transcripts_have_letters_and_digits(config: VoicesConfig) -> None:
     renderer = SpeechRenderer.for_training(config, 1)
     assert renderer.transcript("“Zoë’s 3D-Film”, ja!") == "zoë s 3d film ja"

@@ -33,7 +33,7 @@ def test_a_command_reads_text_and_writes_a_recording(tmp_path: Path) -> None:
     code = code.replace('sys.stdin.buffer.read().decode("utf-8")', "sys.argv[3]")
     code = code.replace("sys.stdout.buffer", "sys.argv[4]")
     (by_files,) = voices_of([python(code, "200", "{speed}", "{text}", "{wav}")], "en", "voices")
-    sounds = [voice.speak("ban {wav} der", 1.0, 10) for voice in (by_pipes, by_files)]
+    sounds = [voice.synthesize("ban {wav} der", 1.0, 10) for voice in (by_pipes, by_files)]
     assert len(sounds[0]) == 13 * 640 and np.array_equal(*sounds)
 
 
@@ -47,7 +47,7 @@ def test_a_command_reads_text_and_writes_a_recording(tmp_path: Path) -> None:
         ("espeak-ng 'x", "cannot be parsed .*: close its quotes"),
     ],
 )
-def test_a_command_that_does_not_speak_is_one_line(command: str, message: str) -> None:
+def test_a_silent_command_is_one_line(command: str, message: str) -> None:
     with pytest.raises(UserError, match=message) as error:
         voices_of([command], "en", "voices")
     assert "\n" not in str(error.value)
@@ -77,7 +77,7 @@ def test_held_out_voices_are_no_training_voices() -> None:
 @needs_espeak
 def test_speed_is_the_synthesizers_own() -> None:
     (voice,) = voices_of(["espeak-ng:en-us+f2"], "en", "voices")
-    slow, fast = (voice.speak("The weather of the next days.", speed, 20) for speed in (0.7, 1.4))
+    slow, fast = (voice.synthesize("The weather of the next days.", speed, 20) for speed in (0.7, 1.4))
     assert 1.6 < len(slow) / len(fast) < 2.5
 
 
@@ -97,5 +97,5 @@ def test_output_without_end_is_cut() -> None:
         "RIFF____WAVEfmt \\x10\\0\\0\\0\\x01\\0\\x01\\0\\x80>\\0\\0\\0}\\0\\0\\x02\\0\\x10\\0data\\xff\\xff\\xff\\x7f"
     )
     code = f"import sys; out = sys.stdout.buffer; out.write(b'{header}')\nwhile True: out.write(b'ab' * 4096)"
-    sound = Voice("endless", tuple(shlex.split(python(code)))).speak("text", 1.0, 2)
+    sound = Voice("endless", tuple(shlex.split(python(code)))).synthesize("text", 1.0, 2)
     assert 2 * 16_000 < len(sound) < 1 << 21

@@ -41,11 +41,11 @@ def degrade(samples: np.ndarray, degradation: Degradation) -> np.ndarray:
         degradation: what happens to it.
     """
     generator = np.random.default_rng(degradation.seed)
-    heard = _reverberant(samples, degradation.reverberation, generator)
-    heard = heard + _noise(len(heard), degradation.noise_color, generator) * _noise_level(heard, degradation.snr_db)
+    sound = _reverberant(samples, degradation.reverberation, generator)
+    sound = sound + _noise(len(sound), degradation.noise_color, generator) * _noise_level(sound, degradation.snr_db)
     if degradation.is_telephone:
-        heard = _through_telephone(heard)
-    return heard.astype(np.float32)
+        sound = _through_telephone(sound)
+    return sound.astype(np.float32)
 
 
 def _reverberant(samples: np.ndarray, seconds: float, generator: np.random.Generator) -> np.ndarray:

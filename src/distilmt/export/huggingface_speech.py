@@ -111,11 +111,11 @@ class SpeechDirectoryExporter:
 
     def translate(self, path: Path, texts: Sequence[str]) -> Mapping[str, list[str]]:
         """With transformers, recordings of the texts."""
-        return {"": heard_by_transformers(path, texts, self.voices)}
+        return {"": translations_by_transformers(path, texts, self.voices)}
 
 
 @torch.inference_mode()
-def heard_by_transformers(directory: Path, texts: Sequence[str], voices: VoicesConfig) -> list[str]:
+def translations_by_transformers(directory: Path, texts: Sequence[str], voices: VoicesConfig) -> list[str]:
     """Translate recordings of texts with a directory in safetensors and transformers' `generate`, greedily.
 
     Args:

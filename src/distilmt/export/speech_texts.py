@@ -36,5 +36,5 @@ def speakable(texts: Sequence[str], voices: VoicesConfig, limit: int) -> list[st
         UserError: voices are missing.
     """
     sources = SpeechRenderer.for_measuring(voices, _SEED).sources(texts, texts)
-    spoken = (text for text, source in zip(texts, sources, strict=True) if not isinstance(source, Absence))
-    return list(islice(spoken, limit))
+    usable = (text for text, source in zip(texts, sources, strict=True) if not isinstance(source, Absence))
+    return list(islice(usable, limit))

@@ -117,7 +117,8 @@ def _sizes(path: Path, manifest: ExportManifest) -> tuple[int, float]:
         UserError: one is missing or impossible.
     """
     stack, seconds = manifest.get("stack"), manifest.get("max_seconds")
-    if type(stack) is not int or type(seconds) not in (int, float) or not (0 < stack <= 64 and 0.1 <= seconds <= 600):
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if type(stack) is not int or seconds is None or not (is_number and 0 < stack <= 64 and 0.1 <= seconds <= 600):
         raise UserError(f"{path}: distilmt.json has no valid stack and max_seconds: copy or export the model again")
     return stack, float(seconds)
 

@@ -181,9 +181,9 @@ class Translator:
 
     @property
     def _model(self) -> ModelTranslator:
-        for kind, reads in ((ImageTranslator, "pictures"), (SpeechTranslator, "speech")):
-            if isinstance(self._loaded, kind):
-                raise UserError(f"{self.directory} reads {reads}, not text: use translate_file, or a model of text")
+        if isinstance(self._loaded, ImageTranslator | SpeechTranslator):
+            reads = "pictures" if isinstance(self._loaded, ImageTranslator) else "speech"
+            raise UserError(f"{self.directory} reads {reads}, not text: use translate_file, or a model of text")
         if self._loaded is None:
             raise UserError(f"the translator of {self.directory} is closed: create another one")
         return self._loaded

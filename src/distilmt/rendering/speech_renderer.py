@@ -112,7 +112,7 @@ class SpeechRenderer:
             return Absence.TOO_LONG
         generator = np.random.default_rng((self.seed, epoch, text_number(text_id), SeedStream.SPEECH))
         style = sample_speech_style(self.config, self.voices, generator)
-        speech = _trimmed(_spoken(line, style, self.config.max_seconds)) if line else np.empty(0, np.float32)
+        speech = _trimmed(_synthesized(line, style, self.config.max_seconds)) if line else np.empty(0, np.float32)
         if not len(speech):
             return Absence.UNRENDERABLE
         padded = np.pad(speech, [round(seconds * SAMPLE_RATE) for seconds in style.margins])
@@ -131,12 +131,13 @@ def mel_codes(mel: np.ndarray) -> np.ndarray:
 
 def mel_values(codes: np.ndarray) -> np.ndarray:
     """The values [frames, mels] float32 that codes stand for."""
-    return codes.astype(np.float32) * np.float32((_HIGHEST - _LOWEST) / 255) + np.float32(_LOWEST)
+    values: np.ndarray = codes.astype(np.float32) * np.float32((_HIGHEST - _LOWEST) / 255) + np.float32(_LOWEST)
+    return values
 
 
-def _spoken(line: str, style: SpeechStyle, max_seconds: float) -> np.ndarray:
+def _synthesized(line: str, style: SpeechStyle, max_seconds: float) -> np.ndarray:
     """[samples]: the voice speaks slower or faster by what the change of pitch adds or takes."""
-    samples = style.voice.speak(line, style.speed / style.pitch, max_seconds / style.pitch)
+    samples = style.voice.synthesize(line, style.speed / style.pitch, max_seconds / style.pitch)
     return resampled(samples, round(SAMPLE_RATE * style.pitch))
 
 

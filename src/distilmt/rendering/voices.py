@@ -47,7 +47,7 @@ class Voice:
     arguments: tuple[str, ...]
     """Program and arguments with `{text}`, `{wav}` and what depends on the speed."""
 
-    def speak(self, text: str, speed: float, max_seconds: float) -> np.ndarray:
+    def synthesize(self, text: str, speed: float, max_seconds: float) -> np.ndarray:
         """A text spoken by this voice.
 
         Args:
@@ -138,12 +138,12 @@ def _voice(name: str, language: str) -> Voice | None:
         return Voice(name, _split(name))
     primary = language.replace("_", "-").split("-")[0].lower()
     named = _ESPEAK_NAMES.get(primary, primary if primary == language.lower() else language)
-    spoken = voice.replace(LANGUAGE, named if engine == ESPEAK else language)
-    own = "en" if engine == FLITE else re.split(r"[-+]", spoken)[0]
+    full_name = voice.replace(LANGUAGE, named if engine == ESPEAK else language)
+    own = "en" if engine == FLITE else re.split(r"[-+]", full_name)[0]
     if own not in (primary, _ESPEAK_NAMES.get(primary)) or shutil.which(engine) is None:
         return None
-    arguments = tuple(argument.replace("{voice}", spoken) for argument in _ENGINES[engine])
-    return Voice(f"{engine}:{spoken}", arguments)
+    arguments = tuple(argument.replace("{voice}", full_name) for argument in _ENGINES[engine])
+    return Voice(f"{engine}:{full_name}", arguments)
 
 
 def _split(command: str) -> tuple[str, ...]:
@@ -168,16 +168,18 @@ def _check(voice: Voice) -> None:
         UserError: it does not.
     """
     engine, _, name = voice.name.partition(":")
-    known = _known_voices(engine) if engine in _ENGINES else None
+    available = _available_voices(engine) if engine in _ENGINES else None
     variant = name.partition("+")[2] if engine == ESPEAK else name
-    if known is not None and variant and variant not in known:
-        raise UserError(f"voice {voice.name!r}: {engine} has no {variant!r} (known: {', '.join(sorted(known)[:12])})")
-    if not len(voice.speak(_PROBE, 1.0, 60)):
+    if available is not None and variant and variant not in available:
+        raise UserError(
+            f"voice {voice.name!r}: {engine} has no {variant!r} (known: {', '.join(sorted(available)[:12])})"
+        )
+    if not len(voice.synthesize(_PROBE, 1.0, 60)):
         raise UserError(f"voice {voice.name!r} makes no sound of {_PROBE!r}: check that it writes a wav file")
 
 
 @functools.cache
-def _known_voices(engine: str) -> frozenset[str]:
+def _available_voices(engine: str) -> frozenset[str]:
     """Voices of flite, or variants of espeak-ng: both take an unknown name for another one."""
     arguments = ["flite", "-lv"] if engine == FLITE else ["espeak-ng", "--voices=variant"]
     output = subprocess.run(arguments, capture_output=True, text=True, check=False).stdout

@@ -18,12 +18,12 @@ from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.base import Exporter, NotRun
 from distilmt.export.consumers import by_transformers
 from distilmt.export.huggingface_pictures import read_by_transformers
-from distilmt.export.huggingface_speech import heard_by_transformers
+from distilmt.export.huggingface_speech import translations_by_transformers
 from distilmt.export.picture_texts import renderable
 from distilmt.export.speech_texts import speakable
 from distilmt.utils.progress import task
 
-SENTENCES, SPOKEN_SENTENCES, _EXAMPLES = 500, 100, 5
+SENTENCES, UTTERANCES, _EXAMPLES = 500, 100, 5
 """A sentence takes a synthesizer longer than a font."""
 
 
@@ -41,7 +41,7 @@ def comparison_sentences(
         return short[:SENTENCES]
     if isinstance(frames, RenderingConfig):
         return renderable(short, frames, SENTENCES)
-    return speakable(short, frames, SPOKEN_SENTENCES)
+    return speakable(short, frames, UTTERANCES)
 
 
 def compare_exports(
@@ -84,7 +84,7 @@ def _reference(student: Path, texts: list[str], frames: FrameConfig | None) -> l
         return by_transformers(student, texts)
     if isinstance(frames, RenderingConfig):
         return read_by_transformers(student, texts, frames)
-    return heard_by_transformers(student, texts, frames)
+    return translations_by_transformers(student, texts, frames)
 
 
 def _differences(texts: list[str], reference: list[str], translations: list[str]) -> dict[str, Any]:

@@ -141,16 +141,16 @@ class PlanConfig:
 class DemoConfig:
     """Options of the demo."""
 
-    task: Literal["translate", "images", "classify"] = "translate"
-    """`images`: the student reads pictures of the text (needs the extra `images`); `classify` distills classifiers of
-    Debian's package descriptions instead (needs the extra `classify`)."""
+    task: Literal["translate", "images", "speech", "classify"] = "translate"
+    """`images`: the student reads pictures of the text (needs the extra `images`); `speech`: it hears the text (extra
+    `speech`, and espeak-ng); `classify` distills classifiers of Debian's package descriptions (extra `classify`)."""
     pair: str = "en-it"
     """Language pair, source first: en-it, en-da, en-fr, en-de, en-pt_BR, en-ja, … (all targets that Debian has)."""
     minutes: float | None = bounded(None, 0.1, 1e6)
-    """Time limit of the whole run; more minutes give a better translator; null: 6.5, 15 for `images`, 20 if a teacher
-    is trained."""
+    """Time limit of the whole run; more minutes give a better translator; null: 6.5, 15 for `images`, 20 for
+    `speech` or if a teacher is trained."""
     run_dir: str | None = None
-    """Directory of the run; default: runs/demo for en-it, runs/demo-PAIR for others, runs/demo-images for `images`."""
+    """Directory; default: runs/demo for en-it, runs/demo-PAIR for others, runs/demo-TASK for `images` and `speech`."""
     train: list[str] = field(default_factory=list)
     """Your own training text: two parallel files, or one .tsv, .jsonl or .parquet file; each may end in .gz."""
     valid: list[str] = field(default_factory=list)

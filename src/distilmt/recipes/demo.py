@@ -29,7 +29,7 @@ from distilmt.config import (
 )
 from distilmt.config.commands import DemoConfig
 from distilmt.pipeline import preflight, runner
-from distilmt.recipes.demo_images import LABEL_SHARE, with_pictures
+from distilmt.recipes import demo_images, demo_speech
 from distilmt.recipes.demo_recipe import (
     dataset,
     has_tokenizer,
@@ -56,6 +56,8 @@ logger = logging.getLogger(__name__)
 # Shares of the time left after the corpus (teacher) and after the teacher (labels). A student gains nothing from a
 # teacher that is hardly better; with little time, a student stays far behind its teacher.
 _TEACHER_SHARE, _LABEL_SHARE = 0.42, 0.25
+_LABEL_SHARES = {"images": demo_images.LABEL_SHARE, "speech": demo_speech.LABEL_SHARE}
+"""Shares of tasks whose students perceive what is rendered of the text."""
 _PACE_SENTENCES = 400
 """Sentences that the decoding speed of the teacher is measured on: some seconds."""
 # With fewer updates a deep teacher remains undertrained: one with this many layers and batches of this many tokens gets
@@ -87,8 +89,8 @@ def run(config: DemoConfig) -> Path:
 
 def default_directory(config: DemoConfig) -> str:
     """The run directory if none is named."""
-    if config.task == "images":
-        return "runs/demo-images"
+    if config.task in _LABEL_SHARES:
+        return f"runs/demo-{config.task}"
     return "runs/demo" if config.pair == "en-it" and not config.train else f"runs/demo-{config.pair}"
 
 
@@ -127,7 +129,9 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
             student_beam_size=recipe.student_beam_size, benchmark_sentences=40 if minutes(config) < 10 else 100
         ),
     )
-    return with_pictures(run_config, minutes(config)) if config.task == "images" else run_config
+    if config.task == "images":
+        return demo_images.with_pictures(run_config, minutes(config))
+    return demo_speech.with_speech(run_config, minutes(config)) if config.task == "speech" else run_config
 
 
 def _run_step(step: str, config: RunConfig) -> None:
@@ -207,7 +211,7 @@ def _label_count(config: DemoConfig, run_config: RunConfig, root: Path) -> int:
     elapsed = elapsed_seconds(run_config.paths, "corpus", "tokenizer", "teacher") + time.monotonic() - begin
     left = max(15.0, minutes(config) * 60 - reserve(minutes(config)) - elapsed)
     sentences = result_of(CorpusResult, read_step(root / "corpus")).train
-    share = LABEL_SHARE if config.task == "images" else _LABEL_SHARE
+    share = _LABEL_SHARES.get(config.task, _LABEL_SHARE)
     return min(max(500, int(share * left / pace)), sentences)
 
 

@@ -59,3 +59,16 @@ def synthesized(text: str, *options: str) -> np.ndarray:
     samples = np.frombuffer(file[44:], "<i2").astype(np.float32) / 32768
     times = np.arange(int(len(samples) * RATE / rate)) * rate / RATE
     return np.interp(times, np.arange(len(samples)), samples).astype(np.float32)
+
+
+def music(seconds: float) -> np.ndarray:
+    """Chords with overtones over a beat, [samples] float32."""
+    times, noise = np.arange(RATE // 2) / RATE, np.random.default_rng(0)
+    beats = []
+    for root in 220 * 2 ** (noise.integers(0, 12, int(2 * seconds)) / 12):
+        notes = [
+            np.sin(2 * np.pi * root * step * over * times) / over for step in (1, 1.26, 1.5) for over in range(1, 7)
+        ]
+        drum = noise.standard_normal(len(times)) * np.exp(-times * 50)
+        beats.append(0.1 * sum(notes) * np.exp(-4 * times) + 0.2 * drum)
+    return np.concatenate(beats).astype(np.float32)

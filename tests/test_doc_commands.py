@@ -8,8 +8,10 @@ import json
 import re
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from helpers import commands, pages, servers, toy
@@ -84,7 +86,36 @@ def test_commands_on_pictures(command, pictures):
     assert run(command, command.words) or "--output" in command.words
 
 
-@pytest.mark.parametrize("command", [command for command in QUICK if not {*PICTURES} & {*command.words}], ids=str)
+RECORDINGS = ("talk.mp3", "film.mkv", "--live")
+
+
+@pytest.fixture
+def recordings(workplace, speech_student):
+    """The recordings that commands name, live speech, and a run whose student reads them."""
+    pytest.importorskip("av")
+    pytest.importorskip("faster_whisper")
+    from helpers.recordings import RATE, encoded, synthesized, wav
+
+    silence = np.zeros(RATE, np.float32)
+    talk = np.concatenate([silence, synthesized("Two young men are outside near many bushes."), silence])
+    (workplace / "talk.mp3").write_bytes(encoded(talk, "mp3", "mp3"))
+    (workplace / "film.mkv").write_bytes(encoded(talk, "matroska", "flac"))
+    (workplace / "live.wav").write_bytes(wav(talk))
+    (workplace / "runs/speech/exports").mkdir(parents=True)
+    (workplace / "runs/speech/exports/student-int8").symlink_to(speech_student)
+
+
+@pytest.mark.parametrize("command", [command for command in QUICK if {*RECORDINGS} & {*command.words}], ids=str)
+def test_commands_on_recordings(command, recordings):
+    if "--live" in command.words:
+        command = replace(command, input="live.wav")
+    assert run(command, command.words) or "--output" in command.words
+
+
+OF_OTHERS = {*PICTURES, *RECORDINGS}
+
+
+@pytest.mark.parametrize("command", [command for command in QUICK if not OF_OTHERS & {*command.words}], ids=str)
 def test_commands_on_a_finished_run(command, workplace, finished_run, request):
     places = {"DIR": "runs/demo/labels", "OUT": "out"}
     words = tuple(places.get(word, word) for word in command.words)

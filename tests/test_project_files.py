@@ -52,6 +52,7 @@ PROGRAMS = {
     "mkdocstrings": ("mkdocs.yml", "- mkdocstrings:"),
     "mypy": ("Makefile", "/mypy"),
     "nbclient": ("tests/test_notebook.py", "nbclient"),
+    "openai": ("tests/serving/test_openai_audio.py", 'importorskip("openai")'),
     "pre_commit": (".pre-commit-config.yaml", "pre-commit install"),
     "pytest_xdist": ("Makefile", "-n auto"),
     "ruff": ("Makefile", "/ruff check"),

@@ -21,14 +21,14 @@ _ALONE = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
-    """Playwright's `Browser`."""
+def chromium(*flags: str) -> Iterator[Any]:
+    """Playwright's `Browser`, with more flags of the command line."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("chromium is not there")
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=path, args=_ALONE)
+        browser = running.chromium.launch(executable_path=path, args=[*_ALONE, *flags])
         yield browser
         browser.close()
 

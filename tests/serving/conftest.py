@@ -48,3 +48,14 @@ def engine():
     """A browser, for tests without an event loop of their own: Playwright has one."""
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def speech_model(tmp_path_factory, speech_student) -> Path:
+    """A model that reads speech, with a card that tells its languages."""
+    from distilmt.export.card import Form, ModelCard, write_card
+
+    directory = tmp_path_factory.mktemp("served") / "listener"
+    shutil.copytree(speech_student, directory)
+    write_card(directory, ModelCard("en", "it", "student"), Form("CTranslate2", "ctranslate2", ""))
+    return directory

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from distilmt.cli.command import Command
 from distilmt.cli.output import Output
 from distilmt.cli.translate_pictures import check_no_pictures, has_pictures, translate_pictures
+from distilmt.cli.translate_recordings import check_no_recordings, has_recordings, translate_recordings
 from distilmt.config import loading
 from distilmt.config.commands import TranslateConfig
 from distilmt.utils.errors import UserError
@@ -26,17 +27,19 @@ def _run(arguments: list[str], output: Output) -> int:
     options = loading.load_translate(arguments)
     from distilmt.documents import translate as translation
     from distilmt.inference.hub import model_directory
-    from distilmt.inference.manifest import exported_model, reads_pictures
+    from distilmt.inference.manifest import exported_model, input_of
     from distilmt.inference.translator import Translator
 
-    if not has_pictures(options):
+    if not (has_pictures(options) or has_recordings(options)):
         translation.output_paths(options)  # errors in them are raised before a model is loaded
     if output.is_json and options.output is None and any(name.lower().endswith(".docx") for name in options.files):
         raise UserError("--json has text, and a .docx is none: add --output FILE.docx, or leave out --json")
     model = exported_model(model_directory(options.path), options.system)
-    if reads_pictures(model):
-        return translate_pictures(options, model, output)
+    for_others = {"image": translate_pictures, "speech": translate_recordings}
+    if translate := for_others.get(input_of(model)):
+        return translate(options, model, output)
     check_no_pictures(options, model)
+    check_no_recordings(options, model)
     translator = Translator(model, threads=options.threads, shortlist=options.shortlist)
     are_records = options.confidence or options.n_best > 1 or output.is_json
     kind = options.format or ("txt" if options.text is not None and not are_records else "lines")
@@ -168,7 +171,8 @@ COMMANDS = {
         {
             "RUN_OR_MODEL": "A run directory, an exported model, or a model of the Hugging Face hub: hf:OWNER/NAME.",
             "[FILE ...]": "Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json; or, with a student "
-            "that reads pictures, .png .jpg .webp .bmp .tif .gif .pdf.",
+            "that reads pictures, .png .jpg .webp .bmp .tif .gif .pdf; with one that reads speech, .wav .flac .ogg "
+            ".mp3 .m4a.",
         },
         (TranslateConfig,),
         (
@@ -177,6 +181,7 @@ COMMANDS = {
             "runs/demo --text 'Good morning.'",
             "runs/demo --confidence --n_best 3 < in.txt",
             "runs/images photo.jpg scan.pdf --output translated/ --overlay translated/",
+            "runs/speech talk.mp3 --output talk.srt",
         ),
         _run,
     )

@@ -50,6 +50,9 @@ def load_translate(arguments: Sequence[str]) -> TranslateConfig:
     return config
 
 
+FORMAT_OF_A_FILE = "the format of a file is given by its extension: leave out --text and --format"
+
+
 def _check_translate(config: TranslateConfig) -> None:
     if not config.path:
         raise UserError("the first argument must be a run directory, such as runs/demo, or an exported model")
@@ -61,8 +64,9 @@ def _check_translate(config: TranslateConfig) -> None:
     is_lines = not config.files and (config.confidence or config.n_best > 1 or config.format == "lines")
     if config.keep and (is_lines or not (config.files or config.format or config.text is not None)):
         raise UserError("--keep is for documents and texts: add --format txt, or leave out --keep")
-    if config.files and (config.text is not None or config.format):
-        raise UserError("the format of a file is given by its extension: leave out --text and --format")
+    # Recordings have a format of their output; of documents `documents.translate.output_paths` refuses it.
+    if config.files and (config.text is not None or config.format not in (None, "txt", "srt", "vtt", "json")):
+        raise UserError(FORMAT_OF_A_FILE)
     if config.encoding and config.text is not None:
         raise UserError("--encoding is for files and standard input: leave it out with --text")
     kinds = {config.format, *(Path(name).suffix.lower().lstrip(".") for name in config.files)}

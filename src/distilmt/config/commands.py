@@ -210,9 +210,11 @@ class ServeConfig:
     document_chars: int = bounded(1_000_000, 1, MAX_COUNT)
     """Maximum characters to translate per document."""
     document_seconds: float = bounded(120.0, 0.1, 86400)
-    """Time limit per document or picture in seconds, for reading and translating."""
+    """Time limit per document, picture or recording in seconds, for reading and translating."""
     picture_lines: int = bounded(2000, 1, MAX_COUNT)
     """Maximum lines of text to translate per picture or PDF."""
+    recording_seconds: float = bounded(3600.0, 0.1, 1e6)
+    """Maximum length of a recording in seconds."""
     max_queue_size: int = bounded(20000, 1, 10_000_000)
     """Maximum sentences in the queue; further requests are rejected with 503."""
     timeout: float = bounded(30.0, 0.1, 3600)
@@ -263,10 +265,11 @@ class TranslateConfig:
     """A run directory, an exported model, or `hf:OWNER/NAME[@REVISION]`, a model of the Hugging Face hub."""
     files: list[str] = field(default_factory=list, metadata=_POSITIONAL)
     """Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json; default: lines of standard input. A
-    student that reads pictures: .png .jpg .webp .bmp .tif .gif .pdf."""
+    student that reads pictures: .png .jpg .webp .bmp .tif .gif .pdf. One that reads speech: .wav .flac .ogg .mp3
+    .m4a."""
     output: str | None = None
     """Where the translation is written: a file, or a directory, in which the document keeps its name. Of pictures a
-    .txt or .json file."""
+    .txt or .json file; of recordings .txt, .srt, .vtt or .json."""
     overlay: str | None = None
     """Where pictures with the translation laid over their text are written: a .png or .pdf file, or a directory."""
     overlay_font: str | None = None
@@ -274,7 +277,11 @@ class TranslateConfig:
     text: str | None = field(default=None, metadata={FLAG: Flag(literal=True)})
     """A text to translate instead of files or standard input."""
     format: Literal["lines", "txt", "srt", "vtt", "ass", "html", "md", "po", "json"] | None = None
-    """Input format: `lines` go to the model unchanged (standard input); else a document (`text`: txt)."""
+    """Input format: `lines` go to the model unchanged (standard input); else a document (`text`: txt). Of recordings
+    the output format: `txt` (default), `srt`, `vtt` or `json`."""
+    live: bool = False
+    """Translate speech from standard input as it comes (wav or raw PCM of 16 bits, mono, 16 kHz): a line after every
+    pause."""
     encoding: str | None = None
     """Encoding of lines and documents without a byte order mark (cp1252, shift_jis); null: as declared, or UTF-8."""
     json_keys: list[str] = field(

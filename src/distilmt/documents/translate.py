@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypedDict
 
+from distilmt.config.command_loading import FORMAT_OF_A_FILE
 from distilmt.config.commands import TranslateConfig
 from distilmt.documents import SUFFIXES, Translate, TranslateWithAttention, report_of, translate_document
 from distilmt.documents.document_report import DocumentReport
@@ -65,9 +66,11 @@ def output_paths(config: TranslateConfig) -> dict[Path, Path | None]:
     """The output path of each file's translation; None for standard output. Does not read or translate files.
 
     Raises:
-        UserError: a file is missing or has an unknown format, a translation would overwrite a source or another one, or
-        a pattern of `--keep` is invalid.
+        UserError: a file is missing or has an unknown format, `--format` is given, a translation would overwrite a
+        source or another one, or a pattern of `--keep` is invalid.
     """
+    if config.files and config.format:
+        raise UserError(FORMAT_OF_A_FILE)
     KeepPatterns.of(config.keep)
     if config.encoding:
         python_encoding(config.encoding)

@@ -58,6 +58,8 @@ def picture_targets(config: TranslateConfig, is_json: bool = False) -> dict[Path
 
 
 def _check_options(config: TranslateConfig) -> None:
+    if config.live:
+        raise UserError(f"{config.path} reads pictures: --live is for students that read speech, leave it out")
     if not config.files:
         raise UserError(f"{config.path} reads pictures: name picture files after it ({' '.join(SUFFIXES)})")
     for_text = {

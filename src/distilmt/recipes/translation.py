@@ -127,13 +127,14 @@ class Translator:
     def translate_file(self, source: str | Path, target: str | Path) -> list[str]:
         """Translate a document (.txt .srt .vtt .ass .html .md .po .docx .json); its structure stays as it is.
 
-        A student that reads pictures translates .png .jpg .webp .bmp .tif .gif and .pdf instead. Where there is no text
-        nothing is written.
+        A student that reads pictures translates .png .jpg .webp .bmp .tif .gif and .pdf instead, one that reads speech
+        .wav .flac .ogg .mp3 .m4a and videos. Where there is no text, or no speech, nothing is written.
 
         Args:
-            source: the document or picture.
+            source: the document, picture or recording.
             target: where the translation is written: a file of the same format, or a directory. Of a picture: .txt,
-                .json (with places), .png or .pdf (the picture with the translation laid over it), or a directory.
+                .json (with places), .png or .pdf (the picture with the translation laid over it), or a directory. Of a
+                recording: .txt, .srt, .vtt, .json (with times), or a directory.
 
         Returns:
             What was not translated and why, one line each.
@@ -146,6 +147,8 @@ class Translator:
         output = str(written_path("target", target))
         if isinstance(self._loaded, ImageTranslator):
             return self._translate_picture(self._loaded, files, output)
+        if isinstance(self._loaded, SpeechTranslator):
+            return self._translate_recording(self._loaded, files, output)
         options = TranslateConfig(files=files, output=output, beam_size=self.beam_size)
         translate = documents.translate_function(options, self._model)
         with _api_words():
@@ -166,6 +169,14 @@ class Translator:
         with _api_words():
             (picture,) = pictures.translate_pictures(options, translator)
         return [] if picture.text else [pictures.NO_TEXT]
+
+    def _translate_recording(self, translator: SpeechTranslator, files: list[str], target: str) -> list[str]:
+        with explained("translating speech"):
+            from distilmt.recordings import files as recordings
+        options = TranslateConfig(path=str(self.directory), files=files, output=target, beam_size=self.beam_size)
+        with _api_words():
+            (has_speech,) = [each.write() for each in recordings.translate_files(options, translator)]
+        return [] if has_speech else [recordings.NO_SPEECH]
 
     def close(self) -> None:
         """Free the model; a closed translator cannot translate."""

@@ -13,9 +13,9 @@ from distilmt.inference.manifest import (
     DEFAULT_SYSTEM,
     export_hint,
     has_manifest,
+    input_of,
     is_model,
     read_manifest,
-    reads_pictures,
 )
 from distilmt.serving.language_codes import normalize_code
 from distilmt.utils import checksums
@@ -47,7 +47,7 @@ class ModelInfo:
     report: Path | None = None
     """The report of its run."""
     input: str = "text"
-    """What it reads: `text` or `image`."""
+    """What it reads: `text`, `image` or `speech`."""
 
     @property
     def memory(self) -> int:
@@ -79,11 +79,17 @@ class ServedModels:
     """Models that read text."""
     pictures: ModelsByPair = field(default_factory=dict)
     """Models that read pictures."""
+    speech: ModelsByPair = field(default_factory=dict)
+    """Models that read speech."""
 
     @property
     def all_pairs(self) -> list[PairModels]:
         """The models of every pair, those of text first."""
-        return [*self.text.values(), *self.pictures.values()]
+        return [*self.text.values(), *self.pictures.values(), *self.speech.values()]
+
+    def by_input(self, reads: str) -> ModelsByPair:
+        """The models that read `text`, `image` or `speech`."""
+        return {"text": self.text, "image": self.pictures, "speech": self.speech}[reads]
 
 
 def served_models(arguments: list[str], system: str) -> ServedModels:
@@ -107,8 +113,7 @@ def served_models(arguments: list[str], system: str) -> ServedModels:
             raise UserError(f"{argument} is named twice: name it once")
         paths.add(model.path.resolve())
         model = replace(model, name=name)
-        by_pair = served.pictures if model.input == "image" else served.text
-        pair = by_pair.setdefault((model.source, model.target), PairModels(model))
+        pair = served.by_input(model.input).setdefault((model.source, model.target), PairModels(model))
         pair.models.append(model)
         if model.role == "teacher" and pair.main is not model:
             pair.teacher = _smaller(pair.teacher, model)
@@ -183,7 +188,7 @@ def _models_of_run(run: Path, system: str) -> list[ModelInfo]:
             directory, f"{run.resolve().name}/{_export_name(directory)}", languages, report if report.exists() else None
         )
         for directory in (first, *by_name.values())
-        if reads_pictures(directory) == reads_pictures(first)
+        if input_of(directory) == input_of(first)
     ]
 
 
@@ -205,9 +210,9 @@ def _model_info(
     """A model that can be served; `shown` is its name in messages, by default its path."""
     checksums.check_checksums(path)
     reads = read_manifest(path).get("input", "text")
-    if reads not in ("text", "image"):
+    if reads not in ("text", "image", "speech"):
         raise UserError(
-            f"{path} reads {reads}, and this version serves models of text and of pictures: update distilmt"
+            f"{path} reads {reads}, and this version serves models of text, pictures and speech: update distilmt"
         )
     card = checksums.read_json_object(path / checksums.CARD) if (path / checksums.CARD).exists() else {}
     if not languages and card.get("source") and card.get("target"):

@@ -24,11 +24,12 @@ from distilmt.documents.keep_patterns import KeepPatterns
 from distilmt.inference.base import WordAttention
 from distilmt.serving.detection import sample
 from distilmt.serving.picture_job import PictureJob, PictureResult, translate_picture
+from distilmt.serving.recording_job import RecordingJob, RecordingResult, translate_recording_job
 from distilmt.utils.errors import TooLargeError, UserError
 
-DOCUMENTS, PICTURES = "document", "picture"
+DOCUMENTS, PICTURES, RECORDINGS = "document", "picture", "recording"
 """Kinds of processes: what they read, in messages to clients too."""
-_MEMORY = {DOCUMENTS: 2_000_000_000, PICTURES: 3_000_000_000}
+_MEMORY = {DOCUMENTS: 2_000_000_000, PICTURES: 3_000_000_000, RECORDINGS: 3_000_000_000}
 """Bytes of address space. Decoding the largest picture, 64 million pixels with transparency, takes 1.75 GB; finding the
 lines of a page, with the libraries, 0.97 GB."""
 _MAX_FILE = 1_000_000_000
@@ -50,9 +51,16 @@ class DocumentJob:
     """Return a sample of the document's text for language identification, instead of a translation."""
 
 
-Job: TypeAlias = DocumentJob | PictureJob
-JobResult: TypeAlias = bytes | list[str] | PictureResult
+Job: TypeAlias = DocumentJob | PictureJob | RecordingJob
+JobResult: TypeAlias = bytes | list[str] | PictureResult | RecordingResult
 """A document for a document, texts for texts; for a sample one text."""
+
+
+def kind_of(job: Job) -> str:
+    """The kind of process that a job needs."""
+    if isinstance(job, DocumentJob):
+        return DOCUMENTS
+    return PICTURES if isinstance(job, PictureJob) else RECORDINGS
 
 
 def texts_of(result: JobResult) -> list[str]:
@@ -70,6 +78,12 @@ def document_of(result: JobResult) -> bytes:
 def picture_of(result: JobResult) -> PictureResult:
     """The result of a job with a picture."""
     assert isinstance(result, PictureResult)
+    return result
+
+
+def recording_of(result: JobResult) -> RecordingResult:
+    """The result of a job with a recording."""
+    assert isinstance(result, RecordingResult)
     return result
 
 
@@ -122,8 +136,8 @@ def main() -> int:
         outgoing.send(("attention", texts, translations))
         return list(incoming.recv())
 
-    def translate_lines(lines: list[np.ndarray]) -> list[str]:
-        outgoing.send(("lines", lines))
+    def translate_arrays(name: str, arrays: list[np.ndarray]) -> list[str]:
+        outgoing.send((name, arrays))
         return list(incoming.recv())
 
     model = TranslateWithAttention(translate, attention, keep=KeepPatterns(tuple(sys.argv[2:])))
@@ -131,14 +145,18 @@ def main() -> int:
         while True:
             job = incoming.recv()
             if isinstance(job, PictureJob):
-                outgoing.send(_picture_outcome(partial(translate_picture, job, translate_lines)))
+                work = partial(translate_picture, job, partial(translate_arrays, "lines"))
+                outgoing.send(_media_outcome(work, "the picture takes too much memory: scale it down"))
+            elif isinstance(job, RecordingJob):
+                speech = partial(translate_recording_job, job, partial(translate_arrays, "utterances"))
+                outgoing.send(_media_outcome(speech, "the recording takes too much memory: send it in parts"))
             else:
                 outgoing.send(_outcome(partial(translate_job, job, model)))
     return 0
 
 
-def _picture_outcome(work: Callable[[], JobResult]) -> tuple[str, JobResult | str]:
-    """As `_outcome`; libraries of pictures raise errors of their own when memory ends."""
+def _media_outcome(work: Callable[[], JobResult], no_memory: str) -> tuple[str, JobResult | str]:
+    """As `_outcome`; libraries of pictures and sound raise errors of their own when memory ends."""
     try:
         return "done", work()
     except (EOFError, BrokenPipeError):
@@ -149,7 +167,7 @@ def _picture_outcome(work: Callable[[], JobResult]) -> tuple[str, JobResult | st
         return "refused", str(error)
     except Exception as error:
         if isinstance(error, MemoryError) or "alloc" in str(error).lower() or "memory" in str(error).lower():
-            return "too large", "the picture takes too much memory: scale it down"
+            return "too large", no_memory
         return "failed", f"{type(error).__name__}: {error}"
 
 

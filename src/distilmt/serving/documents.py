@@ -21,19 +21,26 @@ from distilmt.documents.keep_patterns import KeepPatterns
 from distilmt.serving.document_process import (
     DOCUMENTS,
     PICTURES,
+    RECORDINGS,
     DocumentJob,
     Job,
     JobResult,
+    kind_of,
     picture_of,
+    recording_of,
     texts_of,
     translate_job,
 )
 from distilmt.serving.errors import ApiError
 from distilmt.serving.picture_job import PictureJob, PictureResult
 from distilmt.serving.processes import BrokenDocument, DocumentProcess, Functions
+from distilmt.serving.recording_job import RecordingJob, RecordingResult
 from distilmt.utils.errors import UserError
 
 _AT_A_TIME = 2
+"""Documents, and recordings besides: a recording waits for the model most of its time."""
+_WAITING = {DOCUMENTS: 8, PICTURES: 8, RECORDINGS: 64}
+"""Most jobs of a kind that are in progress or wait; recordings are often single sentences."""
 _TEXTS_AT_A_TIME = 16
 _RETENTION_SECONDS = 600.0
 _CACHE_BYTES = 100_000_000
@@ -54,10 +61,12 @@ class Documents:
             keep: patterns that are never translated, besides placeholders and code.
         """
         self._keep_in_all = keep or KeepPatterns()
-        self._threads = ThreadPoolExecutor(_AT_A_TIME, "document")
+        documents = ThreadPoolExecutor(_AT_A_TIME, "document")
+        recordings = ThreadPoolExecutor(_AT_A_TIME, "recording")
+        self._threads = {DOCUMENTS: documents, PICTURES: documents, RECORDINGS: recordings}
         self._text_threads = ThreadPoolExecutor(_TEXTS_AT_A_TIME, "text")
-        self._processes: dict[str, list[DocumentProcess]] = {DOCUMENTS: [], PICTURES: []}
-        self._in_flight = 0
+        self._processes: dict[str, list[DocumentProcess]] = {kind: [] for kind in self._threads}
+        self._in_flight = dict.fromkeys(self._threads, 0)
         self._cache: OrderedDict[str, tuple[float, str, bytes]] = OrderedDict()
         self._seconds, self._cache_bytes = seconds, cache_bytes
         self._stop = float("inf")
@@ -104,16 +113,28 @@ class Documents:
 
         return picture_of(await self._on_thread(job, functions))
 
+    async def run_recording(
+        self, job: RecordingJob, translate: Callable[[list[np.ndarray], Callable[[], None]], list[str]]
+    ) -> RecordingResult:
+        """Run a job with a recording in a separate process; arguments and errors as `run_picture`, of utterances."""
+
+        def functions(check: Callable[[], None]) -> Functions:
+            return {"utterances": lambda utterances: translate(utterances, check)}
+
+        return recording_of(await self._on_thread(job, functions))
+
     async def _on_thread(
         self, job: Job, functions: Callable[[Callable[[], None]], Functions], begun: float | None = None
     ) -> JobResult:
-        if self._in_flight >= 4 * _AT_A_TIME:
-            raise ApiError(503, "The server is busy with documents: try again later", 10.0)
-        self._in_flight += 1
+        kind = kind_of(job)
+        if self._in_flight[kind] >= _WAITING[kind]:
+            raise ApiError(503, f"The server is busy with {kind}s: try again later", 10.0)
+        self._in_flight[kind] += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, job, functions, begun)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads[kind], self._run, job, functions, begun)
         finally:
-            self._in_flight -= 1
+            self._in_flight[kind] -= 1
 
     async def run_text(self, text: str, model: Callable[[Callable[[], None]], TranslateWithAttention]) -> str:
         """Translate a short text with placeholders or code, independently of documents in progress.
@@ -170,7 +191,7 @@ class Documents:
 
     def _run(self, job: Job, functions: Callable[[Callable[[], None]], Functions], begun: float | None) -> JobResult:
         """Run a job on a thread, in a process that is reused if it is still usable."""
-        kind = PICTURES if isinstance(job, PictureJob) else DOCUMENTS
+        kind = kind_of(job)
         check = self._deadline_check(begun, kind)
         idle = self._processes[kind]
         process = idle.pop() if idle else DocumentProcess(kind, self._keep_in_all.patterns)
@@ -215,7 +236,7 @@ class Documents:
     def close(self) -> None:
         """Stop the threads and processes."""
         self.stop(0.0)
-        for threads in (self._threads, self._text_threads):
+        for threads in (*self._threads.values(), self._text_threads):
             threads.shutdown(wait=True, cancel_futures=True)
         for processes in self._processes.values():
             while processes:

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from pathlib import PurePosixPath
-from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
-from starlette.datastructures import UploadFile
 
+from distilmt.audio.decoding import SUFFIXES as AUDIO_SUFFIXES
 from distilmt.documents.keep_patterns import KeepPatterns
-from distilmt.pictures.reading import SUFFIXES, is_picture
+from distilmt.pictures.reading import SUFFIXES as PICTURE_SUFFIXES
 from distilmt.serving import documents, language_codes, schemas
 from distilmt.serving.catalog import PairModels
 from distilmt.serving.detection import text_of_markup, unidentified
 from distilmt.serving.document_model import DocumentModel
-from distilmt.serving.document_process import DocumentJob, document_of, texts_of
+from distilmt.serving.document_process import DocumentJob, texts_of
 from distilmt.serving.documents import Documents
 from distilmt.serving.errors import ApiError
 from distilmt.serving.limits import ApiKeys, RateLimiter
-from distilmt.serving.picture_job import NO_TEXT, PictureResult
-from distilmt.serving.picture_model import PictureModel
 from distilmt.serving.responses import (
     ComparedTranslation,
     described_languages,
     described_model,
-    translate_image_response,
     translate_response,
 )
 from distilmt.serving.service import Route, Service, TextTranslation
-from distilmt.utils.texts import replace_surrogates
-
-_BYTES_PER_TEXT = 100_000  # of a picture, where texts of a client are limited
 
 
 class Api:
@@ -48,9 +39,9 @@ class Api:
 
     async def translate(self, request: Request) -> Response:
         """Translate a text, or several."""
-        values = await self._authorized_parameters(request)
+        values = await self.authorized_parameters(request)
         translate_request = schemas.translate_request(values, self.config)
-        self._consume_rate(request, values, len(translate_request.texts))
+        self.consume_rate(request, values, len(translate_request.texts))
         begun = time.perf_counter()
         routes = await self._routes(translate_request)
         translations = [TextTranslation([(text, 0, "")]) for text in translate_request.texts]
@@ -102,82 +93,15 @@ class Api:
 
     async def detect(self, request: Request) -> Response:
         """Detect the language of a text."""
-        values = await self._authorized_parameters(request)
+        values = await self.authorized_parameters(request)
         texts = schemas.texts(values, self.config)
-        self._consume_rate(request, values, len(texts))
+        self.consume_rate(request, values, len(texts))
         candidates = await asyncio.to_thread(self.service.identify, " ".join(texts))
         return JSONResponse(candidates or [unidentified(self.service.text.languages)])
 
     async def languages(self) -> Response:
         """List the languages."""
-        return JSONResponse(described_languages(self.service.text, self.service.pictures))
-
-    async def translate_file(self, request: Request) -> Response:
-        """Translate a document."""
-        if not self.config.documents:
-            raise ApiError(403, "Files translation are disabled on this server.")
-        values = await self._authorized_parameters(request)
-        file = values.get("file")
-        if not isinstance(file, UploadFile):
-            raise ApiError(400, "Invalid request: missing file parameter")
-        name = replace_surrogates(file.filename or "")
-        kind = documents.suffix(name, self._suffixes())
-        source, target = schemas.short_text(values, "source"), schemas.short_text(values, "target")
-        data = await file.read()
-        if is_picture(name):
-            self._consume_rate(request, values, _picture_cost(data))
-            result = await self._translate_picture(data, source, target, is_laid_over=True)
-            if not result.content:
-                raise ApiError(400, f"Invalid request: {NO_TEXT}")
-            saved = documents.safe_name(
-                f"{PurePosixPath(name).stem}{result.suffix}", self.service.pictures.language(target)
-            )
-            return self._link(request, saved, result.content)
-        self._consume_rate(request, values, max(1, len(data) // self.config.char_limit))
-        job, begun = DocumentJob(kind, data, schemas.patterns(values)), time.monotonic()
-        text = await self.documents.sample(job, begun) if source == "auto" else ""
-        route = await asyncio.to_thread(self.service.route, text, source, target)
-        translated = document_of(await self.documents.run(job, DocumentModel(self.service, route.pair), begun))
-        return self._link(request, documents.safe_name(name, self.service.text.language(target)), translated)
-
-    def _link(self, request: Request, name: str, data: bytes) -> Response:
-        token = self.documents.keep(name, data)
-        return JSONResponse({"translatedFileUrl": self._base_url(request) + f"/download_file/{quote(token)}"})
-
-    def _suffixes(self) -> list[str]:
-        """Suffixes of the files that are translated."""
-        texts = documents.suffixes() if self.service.text else []
-        return sorted([*texts, *(SUFFIXES if self.service.pictures else ())])
-
-    async def translate_image(self, request: Request) -> Response:
-        """Translate a picture or PDF: its paragraphs with their places."""
-        values, content = await schemas.read_picture_parameters(request, self.config.body_bytes)
-        self.keys.check(_api_key(request, values))
-        source, target = schemas.short_text(values, "source"), schemas.short_text(values, "target")
-        self._consume_rate(request, values, _picture_cost(content))
-        begun = time.perf_counter()
-        result = await self._translate_picture(content, source, target, is_laid_over=False)
-        return JSONResponse(translate_image_response(result, time.perf_counter() - begun))
-
-    async def _translate_picture(self, content: bytes, source: str, target: str, is_laid_over: bool) -> PictureResult:
-        model = PictureModel(self.service, self.service.pictures.pair_of_pictures(source, target))
-        return await self.documents.run_picture(await model.job(content, is_laid_over), model.translate)
-
-    def _base_url(self, request: Request) -> str:
-        """Prefix of URLs in responses; empty (a relative URL) if the request's host name is unknown.
-
-        A Host header can contain anything, so that only this machine's names and addresses are returned to clients.
-        """
-        if self.config.public_url:
-            return self.config.public_url.rstrip("/")
-        ours = {"localhost", "127.0.0.1", "::1", self.config.host, (request.scope.get("server") or [None])[0]}
-        return f"{request.url.scheme}://{request.url.netloc}" if _host(request) in ours else ""
-
-    async def download_file(self, filename: str) -> Response:
-        """Fetch a translated document."""
-        name, data = self.documents.find(filename)
-        headers = {"Content-Disposition": documents.disposition(name), "Cache-Control": "private, no-store"}
-        return Response(data, media_type="application/octet-stream", headers=headers)
+        return JSONResponse(described_languages(self.service.text, self.service.pictures, self.service.speech))
 
     async def settings(self) -> Response:
         """Settings for the web page."""
@@ -191,13 +115,20 @@ class Api:
                 "suggestions": False,
                 "filesTranslation": self.config.documents,
                 "picturesTranslation": bool(self.service.pictures),
-                "supportedFilesFormat": self._suffixes() if self.config.documents else [],
+                "audioTranslation": bool(self.service.speech),
+                "supportedFilesFormat": self.file_suffixes() if self.config.documents else [],
                 "language": {
                     "source": {"code": pair.source, "name": language_codes.name(pair.source)},
                     "target": {"code": pair.target, "name": language_codes.name(pair.target)},
                 },
             }
         )
+
+    def file_suffixes(self) -> list[str]:
+        """Suffixes of the files that are translated."""
+        texts = documents.suffixes() if self.service.text else []
+        pictures = PICTURE_SUFFIXES if self.service.pictures else ()
+        return sorted([*texts, *pictures, *(AUDIO_SUFFIXES if self.service.speech else ())])
 
     async def suggest(self, request: Request) -> Response:
         """Suggestions of better translations: disabled."""
@@ -218,7 +149,7 @@ class Api:
 
     async def compare(self, request: Request) -> Response:
         """Translate with every model of a pair, one after the other so that their times are comparable."""
-        values = await self._authorized_parameters(request)
+        values = await self.authorized_parameters(request)
         translate_request = schemas.translate_request(values, self.config)
         route = await asyncio.to_thread(
             self.service.route, " ".join(translate_request.texts), translate_request.source, translate_request.target
@@ -228,7 +159,7 @@ class Api:
             raise ApiError(
                 400, f"Invalid request: the text is already in the target language, {translate_request.target}"
             )
-        self._consume_rate(request, values, len(translate_request.texts) * len(pair.models))
+        self.consume_rate(request, values, len(translate_request.texts) * len(pair.models))
         responses = []
         for model in pair.models:
             async with self.service.model_pool.use(model):
@@ -260,35 +191,23 @@ class Api:
         """Reject a request without a body that lacks a required API key."""
         self.keys.check(_api_key(request, request.query_params))
 
-    async def _authorized_parameters(self, request: Request) -> schemas.Parameters:
+    async def authorized_parameters(self, request: Request) -> schemas.Parameters:
         """All parameters of the request, after the check of its API key."""
         values = await schemas.read_parameters(request, self.config.body_bytes)
-        self.keys.check(_api_key(request, values))
+        self.check_key(request, values)
         return values
 
-    def _consume_rate(self, request: Request, values: schemas.Parameters, texts: int) -> None:
+    def check_key(self, request: Request, values: schemas.Parameters) -> None:
+        """Reject a request that lacks a required API key."""
+        self.keys.check(_api_key(request, values))
+
+    def consume_rate(self, request: Request, values: schemas.Parameters, texts: int) -> None:
+        """Count texts of a client; reject the request if there are too many."""
         client = _api_key(request, values) if self.keys else None
         self.rates.consume(client or (request.client.host if request.client else ""), texts)
-
-
-def _picture_cost(content: bytes) -> int:
-    """How many texts a picture counts as."""
-    return max(1, len(content) // _BYTES_PER_TEXT)
 
 
 def _api_key(request: Request, values: schemas.Parameters) -> str | None:
     bearer = request.headers.get("authorization", "")
     key = values.get("api_key") or bearer.removeprefix("Bearer ").strip()
     return key if isinstance(key, str) else None
-
-
-def _host(request: Request) -> str | None:
-    """The host name of a request without the port; None if it is missing or invalid."""
-    try:
-        return (
-            request.url.hostname
-            if re.fullmatch(r"(\[[\d:a-fA-F.]+\]|[\w.-]+)(:\d{1,5})?", request.headers.get("host", ""))
-            else None
-        )
-    except ValueError:
-        return None

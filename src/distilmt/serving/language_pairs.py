@@ -1,4 +1,4 @@
-"""The language pairs of models that read text, or of those that read pictures."""
+"""The language pairs of models that read text, pictures or speech."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LanguagePairs:
             by_languages: the models; may be empty.
             without: the message to clients if it is.
         """
-        self.by_languages, self._without = by_languages, without
+        self.by_languages, self.without = by_languages, without
         self.targets: dict[str, list[str]] = {}
         """Target languages by source language."""
         for source, target in sorted(by_languages):
@@ -38,7 +38,7 @@ class LanguagePairs:
             ApiError: the language is not served, or there are no models (400).
         """
         if not self.by_languages:
-            raise ApiError(400, self._without)
+            raise ApiError(400, self.without)
         served_code = language_codes.closest(code, self.languages)
         if served_code is None:
             raise ApiError(400, f"{code} is not supported")
@@ -60,8 +60,13 @@ class LanguagePairs:
             )
         return pair
 
-    def pair_of_pictures(self, source: str, target: str) -> PairModels:
-        """The models for a picture; `auto` is the only language that is translated into the target.
+    def detectionless_pair(self, source: str, target: str, content: str) -> PairModels:
+        """The models for content whose language is not detected; `auto` is the only one translated into the target.
+
+        Args:
+            source: a code, or `auto`.
+            target: a code.
+            content: what it is, in messages: `a picture`.
 
         Raises:
             ApiError: as `pair`; both are the same language, or several languages are translated into the target (400).
@@ -70,7 +75,7 @@ class LanguagePairs:
             sources = sorted(self.sources(self.language(target)))
             if len(sources) != 1:
                 served = ", ".join(sources) or "none"
-                raise ApiError(400, f"The language of a picture is not detected: set source ({served})")
+                raise ApiError(400, f"The language of {content} is not detected: set source ({served})")
             (source,) = sources
         pair = self.pair(source, target)
         if pair is None:

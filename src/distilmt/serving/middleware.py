@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from distilmt.serving.errors import ApiError
+from distilmt.serving.errors import ApiError, error_body
 from distilmt.serving.metrics import Metrics
 
 _SECURE = [
@@ -66,7 +66,7 @@ class RequestLimitMiddleware:
             taken = len(body)
             await self._app(scope, _replay(body, receive), send_with_headers)
         except ApiError as error:
-            await _send_error(error, send_with_headers)
+            await _send_error(scope["path"], error, send_with_headers)
         except _ClientDisconnected:
             status = 499
         finally:
@@ -128,9 +128,9 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return receive_body
 
 
-async def _send_error(error: ApiError, send: Send) -> None:
+async def _send_error(path: str, error: ApiError, send: Send) -> None:
     """Send an error without reading the rest of the request; the connection must therefore be closed."""
-    body = json.dumps({"error": error.message}).encode()
+    body = json.dumps(error_body(path, error.status, error.message)).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     headers += [(name.encode(), value.encode()) for name, value in error.headers.items()]
     headers.append((b"connection", b"close"))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sized
+from collections.abc import AsyncIterator, Callable, Sized
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
+from distilmt.audio.features import SAMPLE_RATE
 from distilmt.inference.base import DecodingOptions, Hypothesis
 from distilmt.inference.image_translator import ImageTranslator
+from distilmt.inference.speech_translator import SpeechTranslator
 from distilmt.inference.translator import Translator
 from distilmt.serving.batcher import Batcher, BatchLimits, TranslateBatch
 from distilmt.serving.catalog import ModelInfo
@@ -28,8 +30,20 @@ _POLL_SECONDS = 0.05
 _WARM_UP_SENTENCE = "Hello."
 
 
-AnyTranslator = TypeVar("AnyTranslator", Translator, ImageTranslator)
+AnyTranslator = TypeVar("AnyTranslator", Translator, ImageTranslator, SpeechTranslator)
 Sentence = TypeVar("Sentence", bound=Sized)
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """Speech between two pauses, for a batcher."""
+
+    samples: np.ndarray
+    """[samples] float32."""
+
+    def __len__(self) -> int:
+        """Positions of the encoder, about: what a batcher counts."""
+        return len(self.samples) * 50 // SAMPLE_RATE
 
 
 @dataclass
@@ -87,6 +101,10 @@ class ModelPool:
         """A model that reads pictures, loaded if necessary; it is not evicted while the block runs."""
         return cast("AbstractAsyncContextManager[LoadedModel[ImageTranslator, np.ndarray]]", self._use(model))
 
+    def use_for_speech(self, model: ModelInfo) -> AbstractAsyncContextManager[LoadedModel[SpeechTranslator, Utterance]]:
+        """A model that reads speech, loaded if necessary; it is not evicted while the block runs."""
+        return cast("AbstractAsyncContextManager[LoadedModel[SpeechTranslator, Utterance]]", self._use(model))
+
     @asynccontextmanager
     async def _use(self, model: ModelInfo) -> AsyncIterator[LoadedModel[Any, Any]]:
         loaded = self._loaded.get(model.name) or await self._load(model)
@@ -127,7 +145,12 @@ class ModelPool:
             return loaded
 
     def _loaded_model(self, model: ModelInfo) -> LoadedModel[Any, Any]:
-        return self._load_for_pictures(model) if model.input == "image" else self._load_for_text(model)
+        loaders: dict[str, Callable[[ModelInfo], LoadedModel[Any, Any]]] = {
+            "text": self._load_for_text,
+            "image": self._load_for_pictures,
+            "speech": self._load_for_speech,
+        }
+        return loaders[model.input](model)
 
     def _load_for_text(self, model: ModelInfo) -> LoadedModel[Translator, str]:
         """Load a translator and warm it up, so that the first request is not slower. Runs on a thread."""
@@ -146,6 +169,15 @@ class ModelPool:
         translator.translate_lines([_warm_up_picture(translator.height)] * workers, batch_size=1)
         beam = self._beam_size or translator.beam_size
         translate = _picture_function(translator, beam)
+        return LoadedModel(model, translator, Batcher(translate, self._limits, self._metrics.batch), beam)
+
+    def _load_for_speech(self, model: ModelInfo) -> LoadedModel[SpeechTranslator, Utterance]:
+        """As `_load_for_text`, for a model that reads speech."""
+        workers = self._limits.concurrency
+        translator = SpeechTranslator(model.path, threads=1, workers=workers)
+        translator.translate_utterances([_warm_up_sound()] * workers, batch_size=1)
+        beam = self._beam_size or translator.beam_size
+        translate = _speech_function(translator, beam)
         return LoadedModel(model, translator, Batcher(translate, self._limits, self._metrics.batch), beam)
 
     async def _evict(self, model_bytes: int) -> None:
@@ -167,6 +199,22 @@ def _warm_up_picture(height: int) -> np.ndarray:
     columns = np.full((2 * height, height), 255, np.uint8)
     columns[::4, height // 4 : -(height // 4)] = 0
     return columns
+
+
+def _warm_up_sound() -> np.ndarray:
+    """Half a second of a voice's pitch, [samples] float32."""
+    phase = 2 * np.pi * 120 / SAMPLE_RATE * np.arange(SAMPLE_RATE // 2)
+    samples: np.ndarray = (0.1 * np.sign(np.sin(phase))).astype(np.float32)
+    return samples
+
+
+def _speech_function(translator: SpeechTranslator, beam: int) -> TranslateBatch[Utterance]:
+    options = DecodingOptions(beam_size=beam, return_scores=True)
+
+    def translate(utterances: list[Utterance], count: int) -> list[list[Hypothesis]]:
+        return translator.hypotheses([each.samples for each in utterances], replace(options, num_hypotheses=count))
+
+    return translate
 
 
 def _picture_function(translator: ImageTranslator, beam: int) -> TranslateBatch[np.ndarray]:

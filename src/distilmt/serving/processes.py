@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
-from distilmt.serving.document_process import PICTURES, Job, JobResult
+from distilmt.serving.document_process import DOCUMENTS, Job, JobResult
 from distilmt.serving.errors import ApiError
 
 logger = logging.getLogger(__name__)
@@ -26,10 +26,10 @@ class DocumentProcess:
     """One document process. Its methods are called from one thread at a time."""
 
     def __init__(self, kind: str, keep: Sequence[str] = ()) -> None:
-        """Start the process for documents or for pictures; `keep` has the patterns that are never translated."""
+        """Start the process for a kind of jobs; `keep` has the patterns that are never translated."""
         command = [sys.executable, "-m", "distilmt.serving.document_process", kind, *keep]
         # A process that is killed leaves its temporary files behind: they have a directory of their own.
-        self._temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True) if kind == PICTURES else None
+        self._temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True) if kind != DOCUMENTS else None
         environment = {**os.environ, "TMPDIR": self._temporary.name} if self._temporary else None
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         self._kind = kind

@@ -73,7 +73,7 @@ class ModelDescription(TypedDict):
     bytes: int
     parameters: int | None
     input: str
-    """What it reads: `text` or `image`."""
+    """What it reads: `text`, `image` or `speech`."""
     scores: dict[str, float]
     translates: bool
     """Whether it translates unless another model is needed."""
@@ -93,16 +93,22 @@ class LanguageDescription(TypedDict, total=False):
     """Languages that texts are translated into."""
     imageTargets: list[str]
     """Languages that pictures are translated into; only where a model reads pictures."""
+    audioTargets: list[str]
+    """Languages that speech is translated into; only where a model reads speech."""
 
 
-def described_languages(text: LanguagePairs, pictures: LanguagePairs) -> list[LanguageDescription]:
+def described_languages(
+    text: LanguagePairs, pictures: LanguagePairs, speech: LanguagePairs
+) -> list[LanguageDescription]:
     """All languages, sorted by code."""
     descriptions: list[LanguageDescription] = []
-    for code in sorted(text.languages | pictures.languages):
+    for code in sorted(text.languages | pictures.languages | speech.languages):
         name = language_codes.name(code)
         descriptions.append({"code": code, "name": name, "targets": text.targets.get(code, [])})
         if pictures:
             descriptions[-1]["imageTargets"] = pictures.targets.get(code, [])
+        if speech:
+            descriptions[-1]["audioTargets"] = speech.targets.get(code, [])
     return descriptions
 
 

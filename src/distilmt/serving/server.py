@@ -47,5 +47,6 @@ def run(config: ServeConfig) -> None:
     service = app.state.api.service
     pairs = ["-".join(pair) for pair in service.text.by_languages]
     pairs += [f"{'-'.join(pair)} (pictures)" for pair in service.pictures.by_languages]
+    pairs += [f"{'-'.join(pair)} (speech)" for pair in service.speech.by_languages]
     logger.info(f"serving {', '.join(pairs)} on http://{host}:{port}")
     serve(app, config, listener)

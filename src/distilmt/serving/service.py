@@ -11,20 +11,22 @@ import numpy as np
 
 from distilmt.config.commands import ServeConfig
 from distilmt.inference.base import Hypothesis
-from distilmt.serving import language_codes
+from distilmt.serving import language_codes, picture_job, recording_job
 from distilmt.serving.batcher import BatchLimits
 from distilmt.serving.catalog import ModelInfo, PairModels, served_models
 from distilmt.serving.detection import Candidate, identify, unidentified
 from distilmt.serving.errors import ApiError
 from distilmt.serving.language_pairs import LanguagePairs
 from distilmt.serving.metrics import Metrics
-from distilmt.serving.model_pool import ModelPool
-from distilmt.serving.picture_job import check_packages
+from distilmt.serving.model_pool import ModelPool, Utterance
 from distilmt.serving.segmentation import Layout, join_sentences, split_sentences
 from distilmt.utils.errors import UserError
 
 _ONLY_PICTURES = "This server has only models that read pictures: send a picture to /translate_image"
+_ONLY_SPEECH = "This server has only models that read speech: send a recording to /v1/audio/translations"
+_NO_TEXT = "This server has no model that reads text: send a picture or a recording"
 _NO_PICTURES = "This server has no model that reads pictures: send text to /translate"
+_NO_SPEECH = "This server has no model that reads speech: send text to /translate"
 
 
 @dataclass
@@ -89,12 +91,18 @@ class Service:
         """
         self.config, self.metrics = config, Metrics()
         served = served_models(config.models, config.system)
-        self.text = LanguagePairs(served.text, _ONLY_PICTURES)
+        without_text = {(True, False): _ONLY_PICTURES, (False, True): _ONLY_SPEECH}
+        is_served = (bool(served.pictures), bool(served.speech))
+        self.text = LanguagePairs(served.text, without_text.get(is_served, _NO_TEXT))
         """Models that read text."""
         self.pictures = LanguagePairs(served.pictures, _NO_PICTURES)
         """Models that read pictures."""
+        self.speech = LanguagePairs(served.speech, _NO_SPEECH)
+        """Models that read speech."""
         if self.pictures:
-            check_packages()
+            picture_job.check_packages()
+        if self.speech:
+            recording_job.check_packages()
         self.all_pairs = served.all_pairs
         limits = BatchLimits(threads, config.batch_timeout_ms / 1000, config.batch_tokens, config.max_queue_size)
         self.model_pool = ModelPool(config.memory_bytes, limits, config.beam_size, self.metrics, self._glossaries())
@@ -208,6 +216,18 @@ class Service:
             hypotheses = await loaded.batcher.submit(lines, 1, deadline)
             self.metrics.sentences.labels(model.role).inc(len(lines))
         return [entries[0].text if entries else "" for entries in hypotheses]
+
+    async def translate_utterances(self, utterances: Sequence[np.ndarray], model: ModelInfo) -> list[Hypothesis]:
+        """The best translation of utterances, [samples] float32 each; its text is empty where there is no speech.
+
+        Raises:
+            ApiError: the queue is full, or the deadline is over (503).
+        """
+        deadline = time.monotonic() + self.config.timeout
+        async with self.model_pool.use_for_speech(model) as loaded:
+            hypotheses = await loaded.batcher.submit([Utterance(each) for each in utterances], 1, deadline)
+            self.metrics.sentences.labels(model.role).inc(len(utterances))
+        return [entries[0] if entries else Hypothesis("", [], 0.0) for entries in hypotheses]
 
     async def _retranslate_with_teacher(
         self, translations: list[SentenceTranslation], teacher: ModelInfo, alternatives: int, deadline: float

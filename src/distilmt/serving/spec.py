@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from distilmt.config.commands import ServeConfig
+from distilmt.serving.audio_responses import FORMATS
+from distilmt.serving.service import Service
 from distilmt.utils.json_types import JsonObject
 
 Schema: TypeAlias = JsonObject
@@ -68,6 +70,13 @@ _PARAGRAPH = _whole({"translation": _TEXT, "box": _BOX, "lines": _list(_whole({"
 _INTEGER: Schema = {"type": "integer"}
 _PAGE = _whole({"page": _INTEGER, "width": _INTEGER, "height": _INTEGER, "paragraphs": _list(_PARAGRAPH)})
 _IMAGE_RESPONSE = _whole({"pages": _list(_PAGE), "translatedText": _TEXT, "milliseconds": {"type": "number"}})
+_BINARY: Schema = {"type": "string", "format": "binary"}
+_NUMBER: Schema = {"type": "number"}
+_SEGMENT = _object({"id": _INTEGER, "start": _NUMBER, "end": _NUMBER, "text": _TEXT}, ["id", "start", "end", "text"])
+_AUDIO_RESPONSE = _object(
+    {"text": _TEXT, "task": _TEXT, "language": _TEXT, "duration": _NUMBER, "segments": _list(_SEGMENT)}, ["text"]
+)
+_OPENAI_ERROR = _whole({"error": _object({"message": _TEXT, "type": _TEXT}, ["message"])})
 _ERRORS_BY_STATUS = {
     "400": "Invalid request, or no API key",
     "403": "Wrong API key, or disabled here",
@@ -80,21 +89,15 @@ _ERRORS_BY_STATUS = {
 }
 
 
-def operations(
-    targets: dict[str, list[str]], picture_targets: dict[str, list[str]], config: ServeConfig
-) -> dict[str, Schema]:
-    """Additions to FastAPI's own OpenAPI description, by path.
-
-    Args:
-        targets: target languages by source language.
-        picture_targets: those of pictures.
-        config: the limits.
-    """
+def operations(service: Service) -> dict[str, Schema]:
+    """Additions to FastAPI's own OpenAPI description, by path: languages and limits of a service."""
+    targets, picture_targets, config = service.text.targets, service.pictures.targets, service.config
     properties = _translate_properties(targets, config)
     whole = _both(_object(properties, ["q", "source", "target"]))
-    named = _languages({**targets, **{s: [*targets.get(s, []), *t] for s, t in picture_targets.items()}})
     file = _object(
-        {"file": {"type": "string", "format": "binary"}, **named, **_KEEP_IN_FORM, **_KEY}, ["file", "source", "target"]
+        {"file": _BINARY, **_languages(_merged(targets, picture_targets, service.speech.targets)), **_KEEP_IN_FORM}
+        | _KEY,
+        ["file", "source", "target"],
     )
     link = _object({"translatedFileUrl": _TEXT}, ["translatedFileUrl"])
     return {
@@ -106,6 +109,8 @@ def operations(
         "/translate_file": _operation({"multipart/form-data": {"schema": file}}, link),
         "/translate_image": _operation(_picture(picture_targets), _IMAGE_RESPONSE)
         | {"parameters": [_in_query(name, schema) for name, schema in _languages(picture_targets).items()]},
+        "/v1/audio/translations": _audio(_languages(service.speech.targets)),
+        "/v1/audio/transcriptions": _audio({"language": _TEXT}),
         "/suggest": {"responses": _error_responses("403")},
         "/download_file/{filename}": {
             "responses": {"200": _bytes("application/octet-stream")} | _error_responses("404")
@@ -113,6 +118,28 @@ def operations(
         "/report": {"responses": {"200": _bytes("text/html")} | _error_responses("404")},
         "/metrics": {"responses": {"200": _bytes("text/plain")}},
     }
+
+
+def _merged(*targets: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Target languages by source language, of models of all kinds."""
+    sources = {source for each in targets for source in each}
+    return {source: [code for each in targets for code in each.get(source, [])] for source in sources}
+
+
+def _audio(languages: Schema) -> Schema:
+    """OpenAI's description of an audio endpoint, without what is ignored here."""
+    properties = {
+        "file": _BINARY,
+        "model": _TEXT | {"description": "Name of a served model; any other name is that of the only one"},
+        "response_format": {"type": "string", "enum": list(FORMATS), "default": "json"},
+        **languages,
+        **_KEY,
+    }
+    operation = _operation({"multipart/form-data": {"schema": _object(properties, ["file"])}}, _AUDIO_RESPONSE)
+    operation["responses"]["200"]["content"] |= {kind: {"schema": _TEXT} for kind in ("text/plain", "text/vtt")}
+    for status in _ERRORS_BY_STATUS:
+        operation["responses"][status]["content"] = _json(_OPENAI_ERROR)
+    return operation
 
 
 def _translate_properties(targets: dict[str, list[str]], config: ServeConfig) -> Schema:
@@ -145,10 +172,9 @@ def _languages(targets: dict[str, list[str]]) -> Schema:
 
 def _picture(targets: dict[str, list[str]]) -> Schema:
     """A picture or PDF in a form, or as the body with the other parameters in the query."""
-    binary = {"type": "string", "format": "binary"}
-    form = _object({"file": binary, **_languages(targets), **_KEY}, ["file", "source", "target"])
+    form = _object({"file": _BINARY, **_languages(targets), **_KEY}, ["file", "source", "target"])
     bodies = ("image/*", "application/pdf", "application/octet-stream")
-    return {"multipart/form-data": {"schema": form}} | {kind: {"schema": binary} for kind in bodies}
+    return {"multipart/form-data": {"schema": form}} | {kind: {"schema": _BINARY} for kind in bodies}
 
 
 def _in_query(name: str, schema: Schema) -> Schema:

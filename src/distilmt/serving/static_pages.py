@@ -20,8 +20,8 @@ from distilmt.utils.json_types import JsonObject
 WEB = Path(distilmt.__file__).parent / "web"
 PAGE = WEB / "server" / "index.html"
 _PAGE = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "frame-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src blob:; "
+    "connect-src 'self'; frame-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 # A report is one file without scripts, with an inline style sheet.
 _REPORT = (

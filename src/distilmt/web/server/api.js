@@ -31,6 +31,7 @@ async function answered(promise) {
     throw error.name === "AbortError" ? error : new Error("");
   }
   const found = await response.json().catch(() => ({ error: `HTTP ${response.status}` }));
-  if (!response.ok || found.error) throw new Error(found.error ?? `HTTP ${response.status}`);
+  const error = found.error?.message ?? found.error; // an object below /v1/
+  if (!response.ok || error) throw new Error(error ?? `HTTP ${response.status}`);
   return found;
 }

@@ -5,6 +5,7 @@ import * as comparison from "./comparison.js";
 import * as files from "./files.js";
 import * as languages from "./languages.js";
 import * as pictures from "./pictures.js";
+import * as recordings from "./recordings.js";
 import { WORDS } from "./words.js";
 
 const PAUSE = 250; // milliseconds without a key before a text is sent
@@ -30,10 +31,15 @@ async function begin() {
     byId("key-row").hidden = !settings.keyRequired;
     if (!settings.keyRequired) models = await get("models");
     languages.know(known, { source: settings.language.source.code, target: settings.language.target.code });
-    const [readsPictures, readsFiles] = [settings.picturesTranslation, settings.supportedFilesFormat.length > 0];
-    if (readsPictures) pictures.setUp(pair);
-    if (readsFiles) files.setUp(settings.supportedFilesFormat, pair);
-    if (readsPictures || readsFiles) listenForDrops(readsPictures, readsFiles);
+    const zones = [];
+    if (settings.picturesTranslation) zones.push(["pictures", pictures, pictures.isPicture]);
+    if (settings.audioTranslation) zones.push(["recordings", recordings, recordings.isRecording]);
+    for (const [, kind] of zones) kind.setUp(pair);
+    if (settings.supportedFilesFormat.length) {
+      files.setUp(settings.supportedFilesFormat, pair);
+      zones.push(["files", files, () => true]);
+    }
+    if (zones.length) listenForDrops(zones);
     comparison.setUp(() => report(...comparison.show()));
     listen();
     show();
@@ -43,19 +49,17 @@ async function begin() {
   }
 }
 
-// What is dropped anywhere on the page: a picture, where the server reads them, or another file.
-function listenForDrops(readsPictures, readsFiles) {
-  const zones = [readsPictures && byId("pictures"), readsFiles && byId("files")].filter(Boolean);
-  const mark = (over) => zones.forEach((zone) => zone.classList.toggle("over", over));
+// What is dropped anywhere on the page goes to the first of the zones that takes it: [id, module, whether it takes a file].
+function listenForDrops(zones) {
+  const mark = (over) => zones.forEach(([id]) => byId(id).classList.toggle("over", over));
   for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
   document.addEventListener("dragover", () => mark(true));
   document.addEventListener("dragleave", () => mark(false));
   document.addEventListener("drop", ({ dataTransfer }) => {
     mark(false);
     const [file] = dataTransfer.files;
-    if (!file) return;
-    if (readsPictures && pictures.isPicture(file)) pictures.translate(file, pair());
-    else if (readsFiles) files.translate(file, pair());
+    const zone = file && zones.find(([, , takes]) => takes(file));
+    if (zone) zone[1].translate(file, pair());
   });
 }
 
@@ -172,6 +176,7 @@ function show() {
   showStatus();
   showReports();
   pictures.show();
+  recordings.show();
 }
 
 function showCount() {

@@ -6,7 +6,9 @@ const target = document.getElementById("target");
 let known = []; // as /languages tells
 
 export function know(languages, first) {
-  known = languages.map(({ code, targets, imageTargets = [] }) => ({ code, targets: [...new Set([...targets, ...imageTargets])] }));
+  known = languages.map(({ code, targets, imageTargets = [], audioTargets = [] }) => (
+    { code, targets: [...new Set([...targets, ...imageTargets, ...audioTargets])] }
+  ));
   show();
   source.value = first.source;
   showTargets(first.target);

@@ -13,6 +13,10 @@ export const WORDS = {
     dropPicture: "or drop or paste it here", inPlace: "In the picture", pictureText: "As text", original: "Show the original",
     pictureDone: "Translated in {ms} ms.", noText: "There is no text in this picture.",
     undecodable: "This browser cannot show the picture: save it as PNG.",
+    speech: "Translate speech", record: "Record", stop: "Stop", chooseRecording: "Choose a recording",
+    dropRecording: "or drop it here", recording: "Recording… Press Stop at the end.", speechOf: "what was recorded",
+    noMicrophone: "There is no microphone, or this page may not use it.", noSpeech: "There is no speech in this recording.",
+    speechText: "Translated speech", speechDone: "Translated in {ms} ms.", play: "Play from {clock}",
   },
   zh: {
     title: "翻译", from: "从", to: "到", swap: "交换语言", detect: "检测语言",
@@ -27,5 +31,9 @@ export const WORDS = {
     dropPicture: "或将图片拖到或粘贴到这里", inPlace: "图片中的译文", pictureText: "文字译文", original: "显示原图",
     pictureDone: "翻译用时 {ms} 毫秒。", noText: "图片中没有文字。",
     undecodable: "浏览器无法显示这张图片：请另存为 PNG。",
+    speech: "翻译语音", record: "录音", stop: "停止", chooseRecording: "选择录音",
+    dropRecording: "或将录音拖到这里", recording: "正在录音…说完后按“停止”。", speechOf: "录音",
+    noMicrophone: "没有麦克风，或本页面无权使用。", noSpeech: "录音中没有语音。",
+    speechText: "语音译文", speechDone: "翻译用时 {ms} 毫秒。", play: "从 {clock} 播放",
   },
 };

@@ -52,7 +52,9 @@ class RenderingConfig:
     """Pictures of each training text, in other fonts, sizes and degradations; epochs take them in turn."""
     fonts: list[str] = field(default_factory=lambda: list(TRAINING_FONTS))
     """Fonts of training pictures: Debian packages (those that are installed count), font files, or directories."""
-    held_out_fonts: list[str] = field(default_factory=lambda: list(HELD_OUT_FONTS), metadata=affects("evaluation"))
+    held_out_fonts: list[str] = field(
+        default_factory=lambda: list(HELD_OUT_FONTS), metadata=affects("evaluation", "scores")
+    )
     """Fonts of test pictures, of other families than `fonts`."""
     min_font_size: int = bounded(18, 8, 128)
     """Smallest font size in pixels, before a picture is scaled to its height."""

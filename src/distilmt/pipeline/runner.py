@@ -108,8 +108,10 @@ def execute_step(name: str, config: RunConfig) -> StepRecord:
         from distilmt.pipeline.steps import clean_up
 
         clean_up(directory)
-    if name == (BASELINE if config.student.baseline else STUDENT):
-        remove_renderings(config.paths.renderings(config.student.input))
+    renderings = config.paths.renderings(config.student.input)
+    # Behind a link are those of a comparison, which other students need too.
+    if name == (BASELINE if config.student.baseline else STUDENT) and not renderings.is_symlink():
+        remove_renderings(renderings)
     if name == "report" and not _has_report(config):
         # Only the report writes outside its directory: files deleted there are written again.
         requested.work(config, directory)

@@ -8,7 +8,7 @@ comparison resumes. The tables are rewritten after every student, from all finis
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from distilmt.config.comparison import CompareConfig
 from distilmt.data import prepare
 from distilmt.export.formats import require_ctranslate2
 from distilmt.pipeline import preflight, runner
+from distilmt.rendering.rendering_cache import remove_renderings
 from distilmt.report import comparison
 from distilmt.report.comparison_schema import TrainedModel
 from distilmt.utils import parallel, progress
@@ -54,7 +55,7 @@ def run(config: CompareConfig) -> Path:
     root = Path(config.run.run_dir)
     preflight.check(config.run, exporting=False)
     for name, method in config.methods.items():
-        require_ctranslate2(method.student.model.architecture, "compare")
+        _check_input(config.run, name, method)
         preflight.check_models(method)
         preflight.check_objective(method)
         if not runner.same_labels(config.run, method):
@@ -77,8 +78,27 @@ def run(config: CompareConfig) -> Path:
         ) as finished_trials:
             for trial in finished_trials:
                 done.append(trial)
+                _remove_pictures(trial, [other for other in all_trials if other not in done])
                 write_tables(config, sorted(done, key=all_trials.index))
     return root
+
+
+def _check_input(run_config: RunConfig, name: str, method: RunConfig) -> None:
+    """Check that a method's student is exported and reads what all others read.
+
+    Raises:
+        UserError: it does not.
+    """
+    if method.student.input != "image":
+        require_ctranslate2(method.student.model.architecture, "compare")
+    test_pictures = [
+        (run.student.input, replace(run.student.rendering, fonts=[], variants=1)) for run in (run_config, method)
+    ]
+    if test_pictures[0] != test_pictures[1]:
+        raise UserError(
+            f"method {name!r} reads other test sources than the others: of student.input and student.rendering it may "
+            "change fonts and variants alone"
+        )
 
 
 def method_trials(config: CompareConfig) -> Iterator[MethodTrial]:
@@ -95,9 +115,22 @@ def _link_shared(trial: MethodTrial, root: Path) -> None:
     """Create the run directory of a trial, with links to the shared steps."""
     trial.run_dir.mkdir(parents=True, exist_ok=True)
     link_steps(trial.run_dir, root, *_SHARED)
+    if trial.run.student.input == "image":
+        link(trial.run.paths.renderings("image"), _shared_pictures(trial, root))
     write_text(trial.run.paths.config, runner.dump(trial.run))
     if trial.run.labels.selects:
         link_steps(trial.run_dir, _selection_dir(trial.run, RunPaths(root)), "selection")
+
+
+def _shared_pictures(trial: MethodTrial, root: Path) -> Path:
+    """Training pictures of all methods with the same seed."""
+    return RunPaths(root).renderings("image") / f"seed-{trial.run.seed}"
+
+
+def _remove_pictures(trial: MethodTrial, pending: list[MethodTrial]) -> None:
+    """Delete the training pictures of a seed after its last student."""
+    if trial.run.student.input == "image" and all(other.run.seed != trial.run.seed for other in pending):
+        remove_renderings(trial.run.paths.renderings("image").resolve())
 
 
 def _is_done(trial: MethodTrial) -> bool:
@@ -124,6 +157,8 @@ def _train_trials(pending_trials: list[MethodTrial], before: int, jobs: int) -> 
 
 
 def _train(trial: MethodTrial) -> None:
+    if trial.run.student.input == "image":
+        trial.run.paths.renderings("image").resolve().mkdir(parents=True, exist_ok=True)
     with locked(trial.run_dir):
         runner.execute_step("student", trial.run)
         runner.execute_step("scores", trial.run)
@@ -150,6 +185,11 @@ def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
     """Write comparison.json, .md and .html from the finished students."""
     run_config, paths = config.run, config.run.paths
     test, train = prepare.load_split(paths.corpus, "test"), prepare.load_training_pairs(paths.corpus)
+    teacher = _scores(paths.step("teacher-scores"))
+    teacher["parameters"] = _parameters(paths.teacher)
+    if rows := _picture_rows(done):
+        test = test.take(rows)
+        teacher = _with_rows(teacher, rows, test["target"].to_pylist(), run_config.corpus.target)
     report = comparison.build(
         facts={
             "pair": {"source": run_config.corpus.source, "target": run_config.corpus.target},
@@ -162,12 +202,30 @@ def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
             "signatures": {name: _signature(method) for name, method in config.methods.items()},
             "config": asdict(run_config),
         },
-        teacher={**_scores(paths.step("teacher-scores")), "parameters": _parameters(paths.teacher)},
+        teacher=teacher,
         students=[_student_report(trial) for trial in done],
         test=(test["source"].to_pylist(), test["target"].to_pylist()),
         training_targets=train["target"].to_pylist(),
     )
     comparison.write(report, paths.root)
+
+
+def _picture_rows(done: list[MethodTrial]) -> list[int]:
+    """Numbers of the test sentences that students of pictures have read, the same ones for all; else empty."""
+    if not done or done[0].run.student.input != "image":
+        return []
+    from distilmt.pipeline.steps.score import ROWS
+
+    return list(read_json(done[0].run.paths.step("scores") / ROWS))
+
+
+def _with_rows(teacher: TrainedModel, rows: Sequence[int], references: Sequence[str], target: str) -> TrainedModel:
+    """The teacher's translations and scores of some test sentences; its token metrics stay those of all."""
+    from distilmt.pipeline.steps.score import scored
+
+    chosen = {name: [lines[row] for row in rows] for name, lines in teacher["translations"].items()}
+    scores = to_record(scored(chosen, references, target))
+    return cast(TrainedModel, {**teacher, "translations": chosen, **{name: scores[name] for name in chosen}})
 
 
 def _student_report(trial: MethodTrial) -> TrainedModel:
@@ -187,8 +245,10 @@ def _student_report(trial: MethodTrial) -> TrainedModel:
 
 def _scores(directory: Path) -> TrainedModel:
     """Results of the step `scores` and its translations."""
+    from distilmt.pipeline.steps import TRANSLATIONS
+
     scores = to_record(read_result(ScoresResult, directory))
-    return cast(TrainedModel, {**scores, "translations": read_json(directory / "translations.json")})
+    return cast(TrainedModel, {**scores, "translations": read_json(directory / TRANSLATIONS)})
 
 
 def _parameters(teacher: Path) -> int | None:

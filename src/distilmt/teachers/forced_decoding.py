@@ -11,8 +11,9 @@ from torch import Tensor
 
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.models.base import Seq2SeqModel
-from distilmt.models.batch import make_batch
+from distilmt.models.batch import Batch, make_batch, make_frame_batch
 from distilmt.models.device import pick_device, use_threads
+from distilmt.models.frames import FRAMES_PER_POSITION
 from distilmt.teachers.top_k import SCORING_ROWS, SCORING_TOKENS
 from distilmt.training.batching import Ragged, token_batches
 from distilmt.utils.statistics import expected_calibration_error
@@ -56,41 +57,68 @@ class TokenScores:
         return -np.bincount(rows, self.nll, len(self.lengths)) / self.lengths
 
 
+class _Texts:
+    """Sources that are sentences."""
+
+    def __init__(self, texts: Sequence[str], tokenizer: Tokenizer) -> None:
+        self.ids, self.pad = Ragged.of(tokenizer.source.encode(list(texts))), tokenizer.pad
+        self.lengths = self.ids.lengths
+
+    def batch(self, rows: np.ndarray, target: np.ndarray, target_lengths: np.ndarray) -> Batch:
+        """Some of them with their target tokens."""
+        flat = self.ids.flat[self.ids.positions(rows)].astype(np.int64)
+        return make_batch(flat, self.lengths[rows], target, target_lengths, self.pad)
+
+
+class _Frames:
+    """Sources that are frames, such as those of pictures."""
+
+    def __init__(self, frames: Sequence[np.ndarray], tokenizer: Tokenizer) -> None:
+        self.frames, self.pad = frames, tokenizer.pad
+        self.lengths = np.array([-(-len(each) // FRAMES_PER_POSITION) for each in frames], dtype=np.int64)
+
+    def batch(self, rows: np.ndarray, target: np.ndarray, target_lengths: np.ndarray) -> Batch:
+        """As `_Texts.batch`."""
+        return make_frame_batch([self.frames[row] for row in rows], target, target_lengths, self.pad)
+
+
 def force_decode(
-    model: Seq2SeqModel, tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str]
+    model: Seq2SeqModel, tokenizer: Tokenizer, sources: Sequence[str] | Sequence[np.ndarray], targets: Sequence[str]
 ) -> TokenScores:
     """Score translations with a model; sentences too long for it are left out.
 
     Args:
         model: float32; it is put into eval mode.
         tokenizer: the model's.
-        sources: one sentence each.
+        sources: one sentence each; for a model that reads frames its frames, [frames, frame size] float32.
         targets: their translations.
     """
     device = pick_device()
     model.eval().requires_grad_(False).to(device)
     use_threads()
-    source, target = (
-        Ragged.of(side.encode(list(texts)))
-        for side, texts in ((tokenizer.source, sources), (tokenizer.target, targets))
-    )
+    source = _sources(model, tokenizer, sources)
+    target = Ragged.of(tokenizer.target.encode(list(targets)))
     widths = np.maximum(source.lengths, target.lengths)
     rows = np.flatnonzero(widths <= model.dimensions.max_positions)
     batches = token_batches(source.lengths[rows], target.lengths[rows], SCORING_TOKENS)
-    parts = [_force_decode_batch(model, tokenizer, source, target, rows[part]) for part in batches]
+    parts = [_force_decode_batch(model, source, target, rows[part]) for part in batches]
     names = [field.name for field in fields(TokenScores)]
     return TokenScores(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
+def _sources(
+    model: Seq2SeqModel, tokenizer: Tokenizer, sources: Sequence[str] | Sequence[np.ndarray]
+) -> _Texts | _Frames:
+    if model.reads_frames:
+        return _Frames([each for each in sources if isinstance(each, np.ndarray)], tokenizer)
+    return _Texts([each for each in sources if isinstance(each, str)], tokenizer)
+
+
 @torch.inference_mode()
-def _force_decode_batch(
-    model: Seq2SeqModel, tokenizer: Tokenizer, source: Ragged, target: Ragged, rows: np.ndarray
-) -> TokenScores:
+def _force_decode_batch(model: Seq2SeqModel, source: _Texts | _Frames, target: Ragged, rows: np.ndarray) -> TokenScores:
     ids = target.flat[target.positions(rows)].astype(np.int64)
-    flat = source.flat[source.positions(rows)].astype(np.int64)
     lengths, device = target.lengths[rows], model.device
-    batch = make_batch(flat, source.lengths[rows], ids, lengths, tokenizer.pad)
-    hidden = model.decoder_states(batch.to(device))
+    hidden = model.decoder_states(source.batch(rows, ids, lengths).to(device))
     chunks = [slice(begin, begin + SCORING_ROWS) for begin in range(0, len(ids), SCORING_ROWS)]
     columns = zip(*(_columns(model, hidden[c], torch.from_numpy(ids[c]).to(device)) for c in chunks), strict=True)
     nll, entropy, confidence, likeliest = (torch.cat(column).cpu().numpy() for column in columns)

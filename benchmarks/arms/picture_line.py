@@ -52,7 +52,7 @@ def main(part: Part) -> ocr.Reading:
     translator = ImageTranslator(part.model, threads=1)
 
     def translate(images: Sequence[Image.Image], beam_size: int) -> list[str]:
-        lines = [columns_of(image, translator.height, 1 << 20) for image in images]
+        lines = [columns_of(image, translator.height) for image in images]
         return translator.translate_lines(lines, beam_size)
 
     return _translated(translate, [Image.open(file).convert("L") for file in files], part)

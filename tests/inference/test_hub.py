@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
+from contextlib import redirect_stdout
 
 import pytest
 from helpers import commands, toy
 from helpers.hub import add_to_cache, files_of, hub_server
+from helpers.pictures import RENDERING, new_picture_model, strokes
+from PIL import Image
 
 from distilmt import Translator
+from distilmt.export.card import Form, ModelCard, write_card
+from distilmt.export.ctranslate2_pictures import USE, export_pictures
+from distilmt.export.publish import Publication, published_card
 from distilmt.inference.hub import hub_name, model_directory
+from distilmt.inference.image_translator import ImageTranslator
 from distilmt.serving.catalog import served_models
 from distilmt.utils.errors import UserError
 
@@ -79,6 +88,26 @@ def test_wrong_names_are_one_line(cache, tmp_path):
             model_directory(name)
         assert str(error.value).startswith(name) and "\n" not in str(error.value)
     assert "not in the cache" in commands.error_line(commands.distilmt("translate", f"hf:{NAME}", "--text", TEXT))
+
+
+def test_a_student_of_pictures(cache, shared_tokenizer, tmp_path, monkeypatch):
+    """The code of its card runs, with its name on the hub; the hub lists it among the readers of pictures."""
+    export = tmp_path / "export"
+    export_pictures(new_picture_model(shared_tokenizer), shared_tokenizer, export, "float32", RENDERING)
+    form = Form("CTranslate2, float32, reads pictures", "ctranslate2", USE)
+    write_card(export, ModelCard("en", "it", scores={"test bleu": 31.25}), form)
+    card = published_card(export, NAME, Publication())
+    assert "pipeline_tag: image-to-text" in card and "model-index" in card and f"distilmt translate hf:{NAME}" in card
+    add_to_cache(cache, NAME, files_of(export) | {"README.md": card.encode()})
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(strokes(90).T).save("line.png")
+    whole, line = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    assert f'Translator("hf:{NAME}")' in whole
+    with redirect_stdout(io.StringIO()) as printed:
+        exec(line, {})
+    assert printed.getvalue().strip() == ImageTranslator(export).translate_lines([strokes(90)])[0] != ""
+    with pytest.raises(UserError, match="reads pictures, not text: use translate_file"):
+        Translator(f"hf:{NAME}").translate(TEXT)
 
 
 def test_other_models_of_the_hub_are_one_line(cache, trained_model, exported_model):

@@ -34,16 +34,23 @@ if TYPE_CHECKING:
 
 USE = """
 ```python
-import numpy as np
+import distilmt
+
+with distilmt.Translator("DIRECTORY") as translator:
+    translator.translate_file("photo.jpg", "photo.txt")  # .json: with places; .png: the translation in the picture
+```
+
+or `distilmt translate DIRECTORY photo.jpg`. A picture of a single line needs no search for lines:
+
+```python
 from PIL import Image
 
-from distilmt.export.picture_texts import pictures_of
+from distilmt.inference.hub import model_directory
 from distilmt.inference.image_translator import ImageTranslator
+from distilmt.rendering.drawing import columns_of
 
-translator = ImageTranslator("DIRECTORY")
-line = Image.open("line.png").convert("L")  # a picture of one line of text
-width = max(1, round(line.width * translator.height / line.height))
-columns = np.ascontiguousarray(np.asarray(line.resize((width, translator.height))).T)  # [columns, height] uint8
+translator = ImageTranslator(model_directory("DIRECTORY"))
+columns = columns_of(Image.open("line.png").convert("L"), translator.height)
 print(translator.translate_lines([columns])[0])
 ```
 """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from distilmt import __version__
 from distilmt.export.card import FACTS, README, body, language_codes, read_card
 from distilmt.inference.hub import FILES, LOGIN, PREFIX, REPOSITORY, hub_errors, without_progress_bars
+from distilmt.inference.manifest import reads_pictures
 from distilmt.utils.checksums import check_checksums
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonMapping
@@ -101,7 +102,10 @@ def published_card(directory: Path, repo_id: str, about: Publication) -> str:
     use = str(facts["use"])
     name = f"{PREFIX}{repo_id}" if facts["library"] == "ctranslate2" else repo_id
     use = re.sub(r"DIRECTORY(?![/\w])", name, use)
-    return f"---\n{metadata(facts, repo_id, about).to_yaml()}\n---\n\n{body(facts, use)}"
+    data = metadata(facts, repo_id, about)
+    if reads_pictures(directory):
+        data.pipeline_tag = "image-to-text"
+    return f"---\n{data.to_yaml()}\n---\n\n{body(facts, use)}"
 
 
 def metadata(facts: JsonMapping, repo_id: str, about: Publication) -> ModelCardData:

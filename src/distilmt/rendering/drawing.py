@@ -55,7 +55,11 @@ def draw_line(line: str, style: Style, box: LineBox) -> Image.Image:
     return image
 
 
-def columns_of(image: Image.Image, height: int, max_columns: int) -> np.ndarray:
-    """A picture of a line in shades of gray, scaled for a student: [columns, height] uint8, from left to right."""
-    columns = min(max(1, round(image.width * height / image.height)), max_columns)
+def columns_of(image: Image.Image, height: int, max_columns: int | None = None) -> np.ndarray:
+    """A picture of a line in shades of gray, scaled for a student: [columns, height] uint8, from left to right.
+
+    A wider picture than `max_columns` is narrowed.
+    """
+    columns = max(1, round(image.width * height / image.height))
+    columns = columns if max_columns is None else min(columns, max_columns)
     return np.ascontiguousarray(np.asarray(image.resize((columns, height))).T)

@@ -17,9 +17,10 @@ sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
 sys.modules.setdefault("transformers", None)  # type: ignore[arg-type]
 
 import ctranslate2  # noqa: E402
+import numpy as np  # noqa: E402
 import sentencepiece  # noqa: E402
 
-from distilmt.inference.manifest import has_file, read_model_file, unpacked_files  # noqa: E402
+from distilmt.inference.manifest import MANIFEST, has_file, read_model_file, unpacked_files  # noqa: E402
 
 try:
     import safetensors
@@ -32,7 +33,7 @@ else:
     has_training_libraries = True
 
 _TEXT = "Hello, world! Привет 你好 1234"
-_PIECES = 4
+_PIECES, _FRAMES = 4, 16
 _MAX_JSON_BYTES = 512 << 20
 _OUT_OF_MEMORY = ("bad_alloc", "length_error", "cannot allocate", "out of memory", "memory allocation", "errno 12")
 
@@ -123,11 +124,30 @@ def _open_json(file: Path) -> bytes:
 
 def _open_ctranslate2(folder: Path) -> None:
     """Load a model and translate its own first tokens, since wrong shapes fail only then."""
+    if _reads_frames(folder):
+        _open_whisper(folder)
+        return
     model = ctranslate2.Translator(
         str(folder), device="cpu", inter_threads=1, intra_threads=1, files=unpacked_files(folder)
     )
     words = _words(folder)
     model.translate_batch([words], beam_size=1, max_decoding_length=_PIECES)
+
+
+def _reads_frames(folder: Path) -> bool:
+    """Whether a student reads pictures or sound."""
+    manifest = json.loads(read_model_file(folder, MANIFEST)) if has_file(folder, MANIFEST) else {}
+    return bool(manifest.get("input", "text") != "text")
+
+
+def _open_whisper(folder: Path) -> None:
+    """As `_open_ctranslate2`, with frames of zeros."""
+    model = ctranslate2.models.Whisper(
+        str(folder), device="cpu", inter_threads=1, intra_threads=1, files=unpacked_files(folder)
+    )
+    frames = ctranslate2.StorageView.from_array(np.zeros((1, model.n_mels, _FRAMES), np.float32))
+    prompts = [["<|startoftranscript|>", "<|notimestamps|>"]]
+    model.generate(frames, prompts, beam_size=1, max_length=2 * _PIECES + len(prompts[0]))
 
 
 def _words(folder: Path) -> list[str]:

@@ -1,7 +1,8 @@
 """Pack the models that are installed with distilmt: the demo's teacher in 8 bits, and a student in int8.
 
 distilmt train-teacher configs/demo-teacher.yaml
-python packaging/demo_models.py teacher runs/demo-teacher
+distilmt train-teacher configs/demo-teacher-messages.yaml
+python packaging/demo_models.py teacher runs/demo-teacher-messages
 distilmt run configs/demo-student.yaml
 python packaging/demo_models.py student runs/demo-student
 """

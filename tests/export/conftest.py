@@ -1,8 +1,12 @@
+import shutil
+import subprocess
+
 import pytest
 
 from distilmt.config import TokenizerConfig
 from distilmt.data import tokenizer as tokenizers
 from distilmt.export.card import ModelCard
+from distilmt.export.npm import PACKAGES
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +54,17 @@ def diverse_model():
         return model
 
     return make
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory):
+    """A node_modules with the runtime, got by npm itself."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not there")
+    directory = tmp_path_factory.mktemp("npm")
+    packages = [f"{name}@{version}" for name, version in PACKAGES.items()]
+    command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", *packages]
+    process = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=900, check=False)
+    if process.returncode:
+        pytest.skip(f"npm cannot install the runtime: {process.stderr[-200:]}")
+    return str(directory / "node_modules")

@@ -73,20 +73,6 @@ def test_nothing_is_left_where_the_runtime_is_missing(tmp_path, diverse_model, s
     assert not list(tmp_path.iterdir())
 
 
-@pytest.fixture(scope="session")
-def runtime(tmp_path_factory):
-    """A node_modules with the runtime, got by npm itself."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not there")
-    directory = tmp_path_factory.mktemp("npm")
-    packages = [f"{name}@{version}" for name, version in PACKAGES.items()]
-    command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", *packages]
-    process = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=900, check=False)
-    if process.returncode:
-        pytest.skip(f"npm cannot install the runtime: {process.stderr[-200:]}")
-    return str(directory / "node_modules")
-
-
 def typed(page, text):
     """The page's translation of a text, when it is complete."""
     page.locator("#text").fill(text)

@@ -8,6 +8,7 @@ import pytest
 from helpers.browser import barriers, watched
 from helpers.pages_of_text import text_picture
 from helpers.servers import distilmt_server
+from PIL import Image
 
 pytestmark = pytest.mark.slow
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
@@ -85,6 +86,28 @@ def test_pictures_are_dropped_where_no_files_are_translated(engine, picture_mode
         translated(page, f"http://127.0.0.1:{port}", lambda: page.evaluate(_EVENT, ["#text", "drop", encoded]))
         assert page.locator("#stage img").get_attribute("alt") == "drop.png"
         assert not page.locator("#files").is_visible()
+
+
+def test_what_the_browser_cannot_show_is_translated(engine, address, photo, tmp_path):
+    """Of a TIFF with two pages, the text of both."""
+    pages = [Image.open(photo), text_picture(["Two dogs run", "through the park."], (480, 160))]
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
+    with watched(engine, locale="en") as page:
+        page.goto(address)
+        page.locator("#source option[value=en]").wait_for(state="attached")
+        page.locator("#picture").set_input_files(photo)
+        page.get_by_text(re.compile(r"^Translated in [\d,]+ ms\.$")).wait_for(timeout=60_000)
+        with page.expect_response("**/translate_image", timeout=60_000) as response:
+            page.locator("#picture").set_input_files(tmp_path / "scan.tif")
+        message = page.get_by_text("This browser cannot show the picture: save it as PNG to see it.")
+        message.wait_for()
+        assert "bad" not in (message.get_attribute("class") or "")
+        paragraphs = [each for one in json.loads(response.value.body())["pages"] for each in one["paragraphs"]]
+        translations = [each["translation"] for each in paragraphs]
+        assert page.locator("#picture-text p").all_text_contents() == translations and len(translations) >= 2
+        assert not page.locator("#in-place").is_visible() and page.locator("#copy-picture").is_enabled()
+        page.locator("#picture").set_input_files(photo)
+        page.locator("#in-place").wait_for()
 
 
 def test_a_broken_picture_is_one_line(engine, address, tmp_path):

@@ -29,6 +29,7 @@ CTRANSLATE2_ARCHITECTURES = (TEXT_ARCHITECTURE, FRAME_ARCHITECTURE)
 _PICTURE_FORMATS: dict[str, tuple[str, str]] = {
     "huggingface": ("huggingface_pictures", "PictureDirectoryExporter"),
     "onnx": ("onnx_pictures", "PictureOnnxExporter"),
+    "web": ("web_pictures", "PictureWebExporter"),
 }
 """Module and class of the formats that hold students that read pictures."""
 _SPEECH_FORMATS: dict[str, tuple[str, str]] = {"huggingface": ("huggingface_speech", "SpeechDirectoryExporter")}

@@ -1,8 +1,8 @@
 """A student as a web page: a directory for any static web server, which translates offline in the browser.
 
-    index.html, app.js, worker.js, text.js, shared/          the page
-    runtime/                                                 ONNX Runtime and tokenizers, from npm
-    student.gz                                               the student, its tokenizer and facts: one file
+    index.html, app.js, worker.js, text.js, shared/, offline/    the page
+    runtime/                                                     ONNX Runtime and tokenizers, from npm
+    student.gz                                                   the student, its tokenizer and facts: one file
 
 `student.gz` is a compressed safetensors file. Its tensors are the bytes of files: the graphs of the ONNX export with
 weights in int8, and its tokenizers. Ten lines of JavaScript read it. The page decompresses files itself, so that
@@ -15,8 +15,9 @@ import gzip
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
@@ -29,6 +30,7 @@ from distilmt.data.tokenizer import Tokenizer
 from distilmt.export import npm, onnx
 from distilmt.export.base import NotRun, TrainedModel, require_marian
 from distilmt.export.card import Form, ModelCard, write_card
+from distilmt.export.graphs import DECODER, ENCODER
 from distilmt.export.npm import PACKAGES, runtime_files
 from distilmt.export.onnx import export_onnx
 from distilmt.export.quantize import quantize_weights
@@ -40,7 +42,7 @@ _USE = f"""
 python -m http.server --directory DIRECTORY 8080
 ```
 
-and open http://localhost:8080. Any static web server works; the text that you type never leaves the browser.
+and open http://localhost:8080. Any static web server works; what you type or show it never leaves the browser.
 
 `runtime/` contains third-party code (MIT, Apache-2.0): {", ".join(map(" ".join, PACKAGES.items()))}.
 """
@@ -62,14 +64,28 @@ def export_web(
         UserError: the extra `onnx` is not installed, or the runtime is not available.
     """
     check_installed(node_modules)
+    write_page("browser", _student(model, tokenizer, card), directory, card, node_modules)
+
+
+def write_page(page: str, student: bytes, directory: Path, card: ModelCard, node_modules: str | None) -> None:
+    """Write a page with its student and its runtime atomically.
+
+    Args:
+        page: directory of the page in `PAGES`.
+        student: content of `student.gz` before its compression.
+        directory: the export directory; an older export there is replaced.
+        card: facts for the model card.
+        node_modules: as in `export_web`.
+    """
     runtime = runtime_files(node_modules)
     with atomic_directory(directory) as temporary:
-        shutil.copytree(PAGES / "browser", temporary, dirs_exist_ok=True)
-        shutil.copytree(PAGES / "shared", temporary / "shared")
+        shutil.copytree(PAGES / page, temporary, dirs_exist_ok=True)
+        for shared in ("shared", "offline"):
+            shutil.copytree(PAGES / shared, temporary / shared)
         (temporary / "runtime").mkdir()
         for name, content in runtime.items():
             _write(temporary / "runtime" / name, content)
-        _write(temporary / "student.gz", _student(model, tokenizer, card))
+        _write(temporary / "student.gz", student)
         write_card(temporary, card, Form("web page", "distilmt", _USE))
 
 
@@ -91,24 +107,35 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _student(model: MarianMTModel, tokenizer: Tokenizer, card: ModelCard) -> bytes:
-    """The files of an ONNX export that the browser needs, as tensors of one safetensors file."""
     with tempfile.TemporaryDirectory(prefix="distilmt-web-") as temporary:
         directory = Path(temporary) / "onnx"
         export_onnx(model, tokenizer, directory, card)
-        paths = {
-            "encoder": directory / "onnx" / "encoder_model.onnx",
-            "decoder": directory / "onnx" / "decoder_model_merged.onnx",
-            "source": directory / "tokenizer.json",
-            "target": directory / "target" / "tokenizer.json",
-        }
-        for name in ("encoder", "decoder"):
-            quantize_weights(paths[name], paths[name])
-        files = {name: np.fromfile(path, np.uint8) for name, path in paths.items() if path.exists()}
-    return save(files, {"facts": json.dumps(_facts(model, card))})
+        tokenizers = {"source": directory / "tokenizer.json", "target": directory / "target" / "tokenizer.json"}
+        return packed(directory, tokenizers, _facts(model, card))
+
+
+def packed(export: Path, tokenizers: Mapping[str, Path], facts: Mapping[str, object]) -> bytes:
+    """The files of an ONNX export that a page needs, as tensors of one safetensors file, with facts about the model.
+
+    Args:
+        export: a directory of `export_onnx`; the weights of its float32 graphs become int8.
+        tokenizers: the tokenizers by the names of their tensors; those that do not exist are left out.
+        facts: what the page needs to decode.
+    """
+    graphs = {name: export / "onnx" / f"{file}.onnx" for name, file in (("encoder", ENCODER), ("decoder", DECODER))}
+    for path in graphs.values():
+        quantize_weights(path, path)
+    files = {n: np.fromfile(path, np.uint8) for n, path in {**graphs, **tokenizers}.items() if path.exists()}
+    return save(files, {"facts": json.dumps(facts)})
 
 
 def _facts(model: MarianMTModel, card: ModelCard) -> dict[str, object]:
-    config = model.config
+    facts = model_facts(model.config, model.config.max_position_embeddings, card)
+    return {**facts, "abbreviations": sorted(ABBREVIATIONS)}
+
+
+def model_facts(config: Any, positions: int, card: ModelCard) -> dict[str, object]:
+    """What every page needs to decode; `config` is the model's, of transformers."""
     return {
         "source": card.source,
         "target": card.target,
@@ -116,10 +143,9 @@ def _facts(model: MarianMTModel, card: ModelCard) -> dict[str, object]:
         "layers": config.decoder_layers,
         "heads": config.decoder_attention_heads,
         "width": config.d_model // config.decoder_attention_heads,
-        "positions": config.max_position_embeddings,
+        "positions": positions,
         "pad": config.pad_token_id,
         "end": config.eos_token_id,
-        "abbreviations": sorted(ABBREVIATIONS),
     }
 
 

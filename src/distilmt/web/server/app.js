@@ -1,5 +1,6 @@
 // The server's page: translates as one types, and shows two models side by side.
 import { copy, languageName, number, say, setUp } from "../shared/page.js";
+import { isPicture, listenForDrops } from "../shared/picture_input.js";
 import { get, linked, post, useKey } from "./api.js";
 import * as comparison from "./comparison.js";
 import * as files from "./files.js";
@@ -32,14 +33,14 @@ async function begin() {
     if (!settings.keyRequired) models = await get("models");
     languages.know(known, { source: settings.language.source.code, target: settings.language.target.code });
     const zones = [];
-    if (settings.picturesTranslation) zones.push(["pictures", pictures, pictures.isPicture]);
+    if (settings.picturesTranslation) zones.push(["pictures", pictures, isPicture]);
     if (settings.audioTranslation) zones.push(["recordings", recordings, recordings.isRecording]);
     for (const [, kind] of zones) kind.setUp(pair);
     if (settings.supportedFilesFormat.length) {
       files.setUp(settings.supportedFilesFormat, pair);
       zones.push(["files", files, () => true]);
     }
-    if (zones.length) listenForDrops(zones);
+    if (zones.length) listenForFiles(zones);
     comparison.setUp(() => report(...comparison.show()));
     listen();
     show();
@@ -50,15 +51,9 @@ async function begin() {
 }
 
 // What is dropped anywhere on the page goes to the first of the zones that takes it: [id, module, whether it takes a file].
-function listenForDrops(zones) {
-  const mark = (over) => zones.forEach(([id]) => byId(id).classList.toggle("over", over));
-  for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
-  document.addEventListener("dragover", () => mark(true));
-  document.addEventListener("dragleave", () => mark(false));
-  document.addEventListener("drop", ({ dataTransfer }) => {
-    mark(false);
-    const [file] = dataTransfer.files;
-    const zone = file && zones.find(([, , takes]) => takes(file));
+function listenForFiles(zones) {
+  listenForDrops(zones.map(([id]) => byId(id)), (file) => {
+    const zone = zones.find(([, , takes]) => takes(file));
     if (zone) zone[1].translate(file, pair());
   });
 }

@@ -1,29 +1,19 @@
 // Pictures: dropped, pasted, chosen or taken, translated by the server, shown with the translations in their place.
 import { copy, number, say } from "../shared/page.js";
+import { imageOf, listenForPictures } from "../shared/picture_input.js";
 import { postFile } from "./api.js";
 
 const SMALLEST = 7; // pixels of a letter
 const byId = (id) => document.getElementById(id);
 const [zone, stage, texts, status] = ["pictures", "stage", "picture-text", "picture-status"].map(byId);
-let shown = null; // {result, image} of the last picture
+let shown = null; // {result, image, target} of the last picture; the image is null where the browser cannot show it
 let line = ["empty", {}];
 let latest = 0;
 
 // `pair` tells the languages that are chosen.
 export function setUp(pair) {
   zone.hidden = false;
-  for (const id of ["picture", "camera"]) {
-    byId(id).addEventListener("change", ({ target }) => {
-      if (target.files.length) translate(target.files[0], pair());
-      target.value = ""; // so that the same picture can be chosen again
-    });
-  }
-  document.addEventListener("paste", (event) => {
-    const picture = [...event.clipboardData.files].find(isPicture);
-    if (!picture || event.clipboardData.types.includes("text/plain")) return; // offices paste text as a picture too
-    event.preventDefault();
-    translate(picture, pair());
-  });
+  listenForPictures(["picture", "camera"], (picture) => translate(picture, pair()));
   byId("copy-picture").addEventListener("click", () => copy(shown.result.translatedText).then(() => report("copied")));
   byId("original").addEventListener("click", () => {
     const original = stage.classList.toggle("original");
@@ -32,22 +22,18 @@ export function setUp(pair) {
   new ResizeObserver(place).observe(stage);
 }
 
-export function isPicture(file) {
-  return file.type.startsWith("image/");
-}
-
 export async function translate(file, { source, target }) {
   const mine = ++latest;
   report("working", { name: file.name });
   stage.classList.add("stale");
   try {
     const result = await postFile("translate_image", file, { source, target });
-    const image = await loaded(file);
-    if (mine !== latest) return;
-    if (shown) URL.revokeObjectURL(shown.image.src);
+    const image = await imageOf(file);
+    if (mine !== latest) return image && URL.revokeObjectURL(image.src);
+    if (shown?.image) URL.revokeObjectURL(shown.image.src);
     shown = { result, image, target };
     draw();
-    report(result.translatedText ? "pictureDone" : "noText", { ms: number(result.milliseconds) });
+    report(outcome(), { ms: number(result.milliseconds) });
   } catch (error) {
     if (mine === latest) report("failed", { reason: error.message || say("unreachable") }, true);
   } finally {
@@ -60,21 +46,21 @@ export function show() {
   report(...line);
 }
 
-async function loaded(file) {
-  const image = Object.assign(new Image(), { src: URL.createObjectURL(file), alt: file.name });
-  await image.decode().catch(() => { throw new Error(say("undecodable")); });
-  return image;
+function outcome() {
+  if (!shown.result.translatedText) return "noText";
+  return shown.image ? "pictureDone" : "undecodable";
 }
 
-// The picture, a box over every line, and the paragraphs as text.
+// The first page with a box over every line, where the browser can show it, and the paragraphs of all pages as text.
 function draw() {
   const { result, image, target } = shown;
-  const paragraphs = result.pages[0].paragraphs;
+  const paragraphs = result.pages.flatMap((page) => page.paragraphs);
   byId("picture-panes").hidden = false;
+  byId("in-place").hidden = !image;
   stage.classList.remove("original");
   byId("original").setAttribute("aria-pressed", false);
-  const boxes = paragraphs.map(({ translation }) => element("div", translation, "box"));
-  stage.replaceChildren(image, ...boxes);
+  const boxes = result.pages[0].paragraphs.map(({ translation }) => element("div", translation, "box"));
+  stage.replaceChildren(...(image ? [image, ...boxes] : []));
   texts.replaceChildren(...paragraphs.map(({ translation }) => element("p", translation)));
   stage.lang = texts.lang = target;
   byId("copy-picture").disabled = !result.translatedText;
@@ -83,7 +69,7 @@ function draw() {
 
 // Boxes lie on the picture as wide as it is shown; letters are as large as they fit.
 function place() {
-  if (!shown) return;
+  if (!shown?.image) return;
   const scale = shown.image.clientWidth / shown.result.pages[0].width;
   const boxes = stage.querySelectorAll(".box");
   shown.result.pages[0].paragraphs.forEach(({ box, lines }, i) => {

@@ -77,8 +77,9 @@ def pictures(workplace, picture_student):
     for name in PICTURES[:2]:
         text_picture(lines, (480, 120)).convert("RGB").save(workplace / name)
     (workplace / "scan.pdf").write_bytes(pdf_of([lines], (300, 160)))
-    (workplace / "runs/images/exports").mkdir(parents=True)
-    (workplace / "runs/images/exports/student-int8").symlink_to(picture_student)
+    for run_dir in ("runs/images", "runs/demo-images"):
+        (workplace / run_dir / "exports").mkdir(parents=True)
+        (workplace / run_dir / "exports" / "student-int8").symlink_to(picture_student)
 
 
 @pytest.mark.parametrize("command", [command for command in QUICK if {*PICTURES} & {*command.words}], ids=str)

@@ -18,6 +18,9 @@ NOT_HERE = {
     'export PATH="$PWD/.venv/bin:$PATH"': "nothing of distilmt",
     "python examples/debian_sentences.py it mine.en": "downloads Debian's descriptions; tests/test_examples.py",
     "distilmt demo --pair en-it --train mine.en mine.it --minutes 60": "tests/recipes/test_demo.py, in two minutes",
+    "distilmt demo --task images": "trains for minutes; tests/recipes has its parts",
+    "distilmt export runs/demo-images/config.yaml --export.formats [web]": "needs npm; test_web_pictures.py",
+    "python -m http.server --directory runs/demo-images/exports/student-web 8080": "does not end; the same",
     "distilmt run configs/firefox-en-pt.yaml": "needs Mozilla's engine; tests/teachers/test_firefox_teacher.py",
 }
 LINES = [(page, line) for page in TUTORIALS for line in pages.shell_lines(page)]
@@ -51,7 +54,7 @@ def runs(tmp_path, finished_run, monkeypatch):
     """The current directory, with a finished run under the names of the pages."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
-    for name in ("demo", "opus"):
+    for name in ("demo", "demo-images", "opus"):
         (tmp_path / "runs" / name).symlink_to(finished_run)
     (tmp_path / "examples").symlink_to(pages.ROOT / "examples")
     (tmp_path / "keys.txt").write_text("key\n")

@@ -174,12 +174,12 @@ def test_whole_runs_of_a_page(page, toy_inputs):
         run(command, shortened(command.words))
 
 
-def run_python(name: str) -> dict[str, object]:
-    """Run the blocks of a page one after the other; returns their names."""
-    (page,) = (page for page in pages.PAGES if page.name == name)
+def run_python(name: str, shorter: tuple[str, str] = ("", "")) -> dict[str, object]:
+    """Run the blocks of a page one after the other, the first text replaced by the second; returns their names."""
+    page = next(page for page in (pages.ROOT / name, *pages.PAGES) if page.name == name and page.exists())
     names: dict[str, object] = {}
     for block in pages.blocks(page, "python"):
-        exec(compile(block, name, "exec"), names)
+        exec(compile(block.replace(*shorter), name, "exec"), names)
     return names
 
 
@@ -189,6 +189,13 @@ def test_python_of_the_first_tutorial(workplace, finished_run, capsys):
     run_python("first-student.md")
     scores, translations = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"[\d.]+ \d+", scores) and translations.startswith("['")
+
+
+@pytest.mark.slow
+def test_python_of_the_readme(toy_inputs, capsys):
+    """With the built-in teacher, and nothing that must be downloaded."""
+    run_python("README.md", ("minutes=60", "minutes=0.1"))
+    assert re.search(r"^[\d.]+ runs/distill-en-it/report\.html$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_python_of_documents(workplace, finished_run):

@@ -186,7 +186,7 @@ def test_a_file_that_is_not_text(tmp_path):
     (tmp_path / "run.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="is not text in UTF-8: name a YAML file"):
         loading.load([str(tmp_path / "run.yaml")])
-    with pytest.raises(UserError, match="is a directory: name a YAML file"):
+    with pytest.raises(UserError, match=r"is a directory without config.yaml: if it is a run's, copy "):
         loading.load([str(tmp_path)])
     (tmp_path / "config.yaml").touch()
     with pytest.raises(UserError, match=r"is a directory: name .*/config\.yaml$"):

@@ -16,6 +16,7 @@ RESULTS = sorted(ROOT.glob("benchmarks/results/*.md"))
 LOCAL = re.compile(r"runs/|DIR|demo$" if STUDENT.exists() else r"runs/|DIR")
 """Models and stores that are here: none of the hub, and the built-in student where it is installed."""
 WHOLE_RUNS = (
+    "README.md",
     "command-line.md",
     "own-text.md",
     "labels.md",

@@ -1,6 +1,7 @@
 """A student of somebody's own teacher on their own text."""
 
 import json
+import re
 import shutil
 from dataclasses import asdict
 
@@ -9,8 +10,10 @@ from helpers import toy
 from safetensors.torch import load_file
 
 import distilmt
-from distilmt.config import RunConfig, TeacherConfig
+from distilmt.config import ExportConfig, RunConfig, TeacherConfig
+from distilmt.config.commands import DemoConfig
 from distilmt.config.distill import DistillConfig
+from distilmt.config.run_loading import load_run_dir
 from distilmt.data import tokenizer as tokenizers
 from distilmt.export.foreign import export_foreign
 from distilmt.export.formats import export_for_translation
@@ -19,8 +22,10 @@ from distilmt.models import int8_weights
 from distilmt.models.checkpoint import load_model
 from distilmt.models.presets import parameter_count
 from distilmt.recipes import distill
-from distilmt.recipes.time_budget import cached_plan, student_lengths, training_lengths
+from distilmt.recipes.student_plan import lengths_after_labels
+from distilmt.recipes.time_budget import RunClock, cached_plan, reserve, student_lengths, training_lengths
 from distilmt.teachers import existing
+from distilmt.utils import pretrained
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
 
@@ -45,6 +50,21 @@ def test_a_teacher_with_marians_vocabulary_scores_tokens(trained_model):
     config = distill.first_config(changed(teacher=str(trained_model)))
     assert config.tokenizer.path == str(trained_model)
     assert config.labels.top_k == 8 and config.student.objective.kd_weight == 0.5
+
+
+def test_the_built_in_teacher_has_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert changed(teacher="demo").teacher == str(pretrained.TEACHER)
+    assert DemoConfig(teacher="demo") == DemoConfig(teacher=str(pretrained.TEACHER))
+    (tmp_path / "demo").mkdir()
+    assert changed(teacher="demo").teacher == "demo"
+
+
+def test_a_pair_that_is_not_the_teachers_is_refused_before_any_work(text, tmp_path):
+    config = changed(teacher="demo", pair="en-tlh", text=[str(text)], run_dir=str(tmp_path / "run"))
+    with pytest.raises(UserError, match=r"translates from en to it \(README.md\), but the language pair is en-tlh"):
+        distill.run(config)
+    assert not (tmp_path / "run").exists()
 
 
 def test_pairs_have_a_baseline():
@@ -94,6 +114,25 @@ def test_lengths_fit_the_time(seconds, pace):
     assert training["max_steps"] * pace <= max(1.05 * seconds, 20 * pace) + 1e-9
     assert student_lengths(seconds, pace) == training
     assert student_lengths(2 * seconds, pace, pace) == training
+
+
+def test_all_exported_models_take_their_time():
+    export = ExportConfig(teacher=["float32"], student=["int8"])
+    assert round(reserve(4, export, has_baseline=True)) == 87
+    assert reserve(4, ExportConfig(), has_baseline=False) == reserve(4, export, has_baseline=True) + 20 / 3
+    assert reserve(60, export, True) == reserve(600, export, True)
+
+
+def test_a_run_that_takes_longer_than_its_minutes_announces_it(finished_run, messages):
+    config = load_run_dir(finished_run, {})
+    clock = RunClock(config.paths)
+    before = clock.seconds()
+    assert before > 1, "steps of earlier calls count"
+    lengths = lengths_after_labels(config, 0.1, clock)
+    assert clock.seconds() > before and lengths["max_seconds"] <= 5
+    assert re.search(r"warning: the whole run takes about [\d.]+ minutes instead of 0.1: start, labels", messages[-1])
+    lengths_after_labels(config, 600, clock)
+    assert "whole run" not in messages[-1]
 
 
 def test_a_plan_is_stored_until_its_settings_change(tmp_path):

@@ -144,5 +144,9 @@ def test_the_command_and_its_errors(finished_run, tmp_path):
     line = commands.error_line(commands.distilmt("publish", run, NAME, "--system", "student-int4"))
     assert "it has " in line and "student-int8" in line
     assert "name a run directory and a name on the hub" in commands.error_line(commands.distilmt("publish", run))
+    line = commands.error_line(commands.distilmt("publish", f"{run}/exports/student-int8", NAME))
+    assert line.rstrip().endswith(f"name the run, such as {run} --system student-int8")
+    line = commands.error_line(commands.distilmt("publish", "demo", NAME))
+    assert "demo is the student that is installed with distilmt: publish one of your own runs" in line
     with pytest.raises(UserError, match="HF_HUB_OFFLINE is set: unset it"):
         distilmt.Run(run).push_to_hub(NAME)

@@ -82,3 +82,18 @@ def test_script_and_territory(code, script, territory):
 @pytest.mark.parametrize(("code", "current"), [("iw", "he"), ("in", "id"), ("ji", "yi"), ("tl", "tl"), ("sh", "sh")])
 def test_withdrawn_codes(code, current):
     assert languages.current_code(code) == current
+
+
+def test_codes_of_one_language():
+    assert all(map(languages.is_language, ["en", "eng", "pt_BR", "tlh", "zt", "ita_Latn"]))
+    assert not any(map(languages.is_language, ["", "mul", "roa", "ROMANCE", "NORTH_EU", "xx", "multilingual"]))
+
+
+@pytest.mark.parametrize(("one", "other"), [("por", "pt_BR"), ("no", "nb"), ("zt", "zh"), ("sr@latin", "sr")])
+def test_forms_of_one_language(one, other):
+    assert languages.same_language(one, other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("en", "tlh"), ("es", "pt"), ("gl", "es"), ("xx", "en")])
+def test_different_languages(one, other):
+    assert not languages.same_language(one, other)

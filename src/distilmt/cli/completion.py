@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from distilmt.cli.command import COMMANDS as ALL_COMMANDS
 from distilmt.cli.command import Command, load
-from distilmt.cli.output import Output
+from distilmt.cli.output import Output, standard_output
 from distilmt.utils.errors import UserError
 
 SHELLS = ("bash", "zsh", "fish")
@@ -35,7 +35,8 @@ def script(shell: str) -> str:
 def _run(arguments: list[str], output: Output) -> int:
     if len(arguments) != 1 or arguments[0] not in SHELLS:
         raise UserError(f"distilmt completion takes the name of a shell: {', '.join(SHELLS)}")
-    print(script(arguments[0]))
+    with standard_output():
+        print(script(arguments[0]))
     return 0
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
 from distilmt.cli import errors
 from distilmt.cli.command import COMMANDS, Command, load
 from distilmt.cli.interrupts import Interrupts, interruptible, leave
-from distilmt.cli.output import take_flags
+from distilmt.cli.output import discard_output, standard_output, take_flags
 from distilmt.cli.overview import overview
 from distilmt.cli.process import prepare
 from distilmt.utils.errors import UserError
@@ -20,24 +19,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status (2: an error that the user can fix)."""
     own_process = arguments is None
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(overview())
-        return 0
-    if arguments[0] in ("-V", "--version"):
-        from distilmt import __version__
-
-        print(f"distilmt {__version__}")
-        return 0
-    prepare()
     interrupts = Interrupts()
     try:
+        if text := _about(arguments):
+            return _show(text)
+        prepare()
         with interruptible(interrupts):
             return _command(arguments[0], arguments[1:], interrupts)
     except UserError as error:
         return _fail(str(error))
     except BrokenPipeError:
-        # The reader closed the pipe (`| head`): this is no error, and the flush at exit must not raise one.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()  # the reader closed the pipe (`| head`): this is no error
         return 0
     except KeyboardInterrupt:
         print(interrupts.message, file=sys.stderr)
@@ -49,6 +41,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if message is None:
             raise
         return _fail(message)
+
+
+def _about(arguments: Sequence[str]) -> str:
+    """The text for arguments without a command; empty if there is one."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        return overview()
+    if arguments[0] in ("-V", "--version"):
+        from distilmt import __version__
+
+        return f"distilmt {__version__}"
+    return ""
+
+
+def _show(text: str) -> int:
+    with standard_output():
+        print(text)
+    return 0
 
 
 def _fail(message: str) -> int:
@@ -68,8 +77,7 @@ def _command(name: str, arguments: list[str], interrupts: Interrupts) -> int:
     if {"-h", "--help"} & set(arguments):
         from distilmt.cli.help import help_text
 
-        print(help_text(command))
-        return 0
+        return _show(help_text(command))
     if command.needs_arguments and not arguments:
         raise UserError(f"{name} needs arguments: see `distilmt {name} --help`")
     return command.run(*take_flags(arguments, command.flags))

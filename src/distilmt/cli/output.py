@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.utils import progress
+from distilmt.utils.errors import UserError
 
 SHARED_FLAGS = {
     "--quiet": "Show neither progress nor results.",
@@ -18,6 +21,35 @@ SHARED_FLAGS = {
     "--verbose": "Show also messages of other libraries, with the name of the logger.",
 }
 """Flags of every command, and what they do."""
+
+
+@contextmanager
+def standard_output() -> Iterator[None]:
+    """Write results within the block: errors of standard output, of which the system names no file, are named.
+
+    Raises:
+        UserError: it is closed, or cannot be written.
+    """
+    if sys.stdout is None:
+        raise UserError("standard output is closed, so that results cannot be written: open it, or add --quiet")
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        discard_output()
+        raise UserError(
+            f"standard output cannot be written ({error.strerror or error}): free space or write elsewhere, then run "
+            "the same command again"
+        ) from None
+
+
+def discard_output() -> None:
+    """Let what is still to be written vanish: the flush at exit must not raise the same error again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @dataclass(frozen=True)
@@ -60,17 +92,16 @@ class Output:
 
     def table(self, path: Path) -> None:
         """Print a stored table, as Markdown or as JSON."""
-        if self.is_json:
-            print(path.with_suffix(".json").read_text(encoding="utf-8"), end="")
-        elif not self.is_quiet:
-            print(path.with_suffix(".md").read_text(encoding="utf-8"), end="")
+        if not self.is_quiet:
+            with standard_output():
+                print(path.with_suffix(".json" if self.is_json else ".md").read_text(encoding="utf-8"), end="")
 
     def result(self, record: Mapping[str, Any], text: str) -> None:
         """Print a result, as JSON or as text, which ends with a line end or not."""
-        if self.is_json:
-            print(json.dumps(record, ensure_ascii=False))
-        elif not self.is_quiet:
-            print(text, end="" if text.endswith("\n") else "\n")
+        if not self.is_quiet:
+            shown = json.dumps(record, ensure_ascii=False) if self.is_json else text
+            with standard_output():
+                print(shown, end="" if shown.endswith("\n") else "\n")
 
     def last_step(self, root: Path, step: str) -> None:
         """Print the last finished step of a run that has no report yet."""
@@ -82,14 +113,18 @@ class Output:
         path = root / "report.json"
         if not path.exists():
             return
+        if self.is_quiet:
+            return
         report = json.loads(path.read_text(encoding="utf-8"))
         if self.is_json:
-            print(json.dumps(report, ensure_ascii=False))
-        elif not self.is_quiet:
-            from distilmt.cli.terminal import show_challenges, show_report
-            from distilmt.report.schema import complete
+            with standard_output():
+                print(json.dumps(report, ensure_ascii=False))
+            return
+        from distilmt.cli.terminal import show_challenges, show_report
+        from distilmt.report.schema import complete
 
-            whole = complete(report)
+        whole = complete(report)
+        with standard_output():
             show_report(whole, root)
             if "--health" in self.flags:
                 show_challenges(whole)

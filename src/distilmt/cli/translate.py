@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distilmt.cli.command import Command
-from distilmt.cli.output import Output
+from distilmt.cli.output import Output, standard_output
 from distilmt.cli.translate_pictures import check_no_pictures, has_pictures, translate_pictures
 from distilmt.cli.translate_recordings import check_no_recordings, has_recordings, translate_recordings
 from distilmt.config import loading
@@ -88,19 +87,19 @@ def _translate_files(options: TranslateConfig, translator: Translator, output: O
             _write_document(document.source, document.content, document.source.suffix, options.encoding, output)
         else:
             output.result({"file": str(document.target)}, str(document.target))
-            sys.stdout.flush()
         _print_untranslated(str(document.source), document.notes)
 
 
 def _write_document(source: Path | None, content: bytes, suffix: str, encoding: str | None, output: Output) -> None:
     """Write a translated document to standard output: its bytes, or its text in a JSON object."""
     if not output.is_json:
-        sys.stdout.buffer.write(content)
+        with standard_output():
+            sys.stdout.buffer.write(content)
         return
     from distilmt.documents.encoding import decode_document
 
     text = decode_document(content, suffix.lower(), encoding).text
-    print(json.dumps({"document": source and str(source), "translation": text}, ensure_ascii=False))
+    output.result({"document": source and str(source), "translation": text}, "")
 
 
 def _print_untranslated(name: str, notes: list[str]) -> None:
@@ -122,7 +121,7 @@ def _translate_lines(options: TranslateConfig, translator: Translator, output: O
         return
     for text, hypotheses in translation.n_best_lines(options, translator, incoming, batch):
         if output.is_json:
-            print(json.dumps({"source": text, "translations": hypotheses}, ensure_ascii=False), flush=True)
+            output.result({"source": text, "translations": hypotheses}, "")
             continue
         for hypothesis in hypotheses:
             confidence = f"{hypothesis['confidence']:.4f}\t" if options.confidence else ""
@@ -137,8 +136,8 @@ def _write_line(line: str, encoding: str) -> None:
         raise UserError(
             f"a translation has {lost!r} (U+{ord(lost):04X}), which {encoding} cannot encode: convert the text to UTF-8"
         ) from None
-    sys.stdout.buffer.write(raw)
-    sys.stdout.buffer.flush()
+    with standard_output():
+        sys.stdout.buffer.write(raw)
 
 
 def _lines(encoding: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distilmt.cli.output import Output
+from distilmt.cli.output import Output, standard_output
 from distilmt.config.commands import TranslateConfig
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import explained
@@ -59,8 +59,8 @@ def _write_picture(options: TranslateConfig, picture: TranslatedPicture, output:
 
     if options.output is None:
         content = json_line(picture.source, picture.pages) if output.is_json else picture.text
-        sys.stdout.buffer.write(content.encode("utf-8", "replace"))
-        sys.stdout.buffer.flush()
+        with standard_output():
+            sys.stdout.buffer.write(content.encode("utf-8", "replace"))
     elif picture.written:
         names = [str(path) for path in picture.written]
         output.result({"file": names[0], "files": names}, "\n".join(names))

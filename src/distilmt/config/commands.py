@@ -13,6 +13,7 @@ from distilmt.config.effects import affects, config_field
 from distilmt.config.fields import FLAG, Flag
 from distilmt.config.hub_names import plain_name
 from distilmt.utils.errors import UserError
+from distilmt.utils.pretrained import teacher_name
 
 _POSITIONAL = {FLAG: Flag(positional=True, literal=True)}
 
@@ -160,15 +161,15 @@ class DemoConfig:
     dataset: str | None = None
     """`debian` or `hf:NAME[:CONFIG]`; default: Debian's package descriptions if apt is installed, else opus-100."""
     teacher: str | None = None
-    """A Hugging Face seq2seq directory or hub name to distill; `train` trains a teacher; default: the teacher that
-    is installed with distilmt for en-it from Debian, else `train`."""
+    """A Hugging Face seq2seq directory or hub name to distill; `demo`: the teacher that is installed with distilmt, the
+    default for en-it from Debian; `train`, the default otherwise, trains a teacher."""
     seed: int = bounded(1, 0, MAX_SEED)
     """Seed of all random numbers."""
     report_language: ReportLanguage = "en"
     """Language of the report."""
 
     def __post_init__(self) -> None:
-        self.teacher = self.teacher and plain_name(self.teacher, "teacher")
+        self.teacher = self.teacher and teacher_name(plain_name(self.teacher, "teacher"))
 
 
 @dataclass

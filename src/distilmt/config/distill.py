@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from distilmt.config.bounds import MAX_SEED, bounded
 from distilmt.config.choices import ReportLanguage
 from distilmt.config.hub_names import plain_name
+from distilmt.utils.pretrained import teacher_name
 
 
 @dataclass
@@ -14,7 +15,8 @@ class DistillConfig:
     """`distilmt distill`: your own teacher and your own text; the minutes determine the student and its training."""
 
     teacher: str = ""
-    """The teacher: a Hugging Face seq2seq model (directory or hub name), a CTranslate2 directory or .argosmodel."""
+    """The teacher: a Hugging Face seq2seq model (directory or hub name), a CTranslate2 directory or .argosmodel;
+    `demo`: the teacher that is installed with distilmt, for en-it."""
     pair: str = ""
     """Language pair, source first, such as en-it."""
     text: list[str] = field(default_factory=list)
@@ -35,4 +37,4 @@ class DistillConfig:
     """Language of the report."""
 
     def __post_init__(self) -> None:
-        self.teacher = plain_name(self.teacher, "teacher")
+        self.teacher = teacher_name(plain_name(self.teacher, "teacher"))

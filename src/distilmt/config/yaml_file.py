@@ -39,8 +39,11 @@ def read_yaml(path: Path) -> JsonObject:
     """
     if path.is_dir():
         own = path / "config.yaml"
+        if own.exists():
+            raise UserError(f"{path} is a directory: name {own}")
         raise UserError(
-            f"{path} is a directory: name {own if own.exists() else 'a YAML file, such as those in configs/'}"
+            f"{path} is a directory without config.yaml: if it is a run's, copy the configuration of the run to {own}; "
+            "if not, name a YAML file, such as those in configs/"
         )
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)

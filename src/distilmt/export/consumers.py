@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, MarianMTModel
+from transformers import MarianMTModel
 
 from distilmt.export.graphs import DECODER, ENCODER, cache_names
+from distilmt.inference.tokenization import load_auto_tokenizer
 from distilmt.utils.run_dir import read_json
 
 _BATCH = 32
@@ -27,7 +28,7 @@ def by_transformers(directory: Path, texts: Sequence[str]) -> list[str]:
         texts: one sentence each.
     """
     model = MarianMTModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32).eval()
-    return greedy_translate(model, AutoTokenizer.from_pretrained(directory, trust_remote_code=False), texts)
+    return greedy_translate(model, load_auto_tokenizer(directory), texts)
 
 
 def greedy_translate(model: MarianMTModel, tokenizer: Any, texts: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import ctranslate2
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig
 
 from distilmt.data.tokenizer import load as load_tokenizer
 from distilmt.export.formats import export_for_translation
@@ -27,6 +27,7 @@ from distilmt.export.sentencepiece_files import sentencepiece_files, subword_nmt
 from distilmt.inference.manifest import MANIFEST, ExportManifest, has_manifest, load_manifest, write_manifest
 from distilmt.inference.moses_bpe import CODES, MosesBpeTokenizer
 from distilmt.inference.teacher_reference import TeacherReference
+from distilmt.inference.tokenization import load_auto_tokenizer
 from distilmt.models import int8_weights
 from distilmt.models.checkpoint import load_model
 from distilmt.utils.checksums import wrap_read_errors
@@ -87,7 +88,7 @@ def check_packages(path: Path) -> None:
 
 
 def _for_transformers(facts: TeacherReference, source: str, target: str) -> TeacherReference:
-    tokenizer = AutoTokenizer.from_pretrained(facts["path"], trust_remote_code=False)
+    tokenizer = load_auto_tokenizer(facts["path"])
     prefix = prefix_of(facts["path"], tokenizer, source, target, facts.get("prefix"))
     config = AutoConfig.from_pretrained(facts["path"], trust_remote_code=False)
     reference: TeacherReference = {
@@ -126,7 +127,7 @@ def _pieces(place: Path, model: Path, directory: Path, source: str, target: str)
     # If true, CTranslate2 adds </s> (ct2-opus-mt-converter writes this option, ct2-transformers-converter does not).
     adds_end = bool(_config(model).get("add_source_eos", False))
     if any((model / name).exists() for name in ("tokenizer.json", "tokenizer_config.json")):
-        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+        tokenizer = load_auto_tokenizer(model)
         tokenizer.save_pretrained(directory / "tokenizer")
         manifest |= {"tokenizer": "huggingface", "max_positions": positions(tokenizer)}
         if adds_end:

@@ -8,9 +8,10 @@ from typing import Any, TypedDict
 
 from ctranslate2.converters import TransformersConverter
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig
 
 from distilmt.inference.manifest import ExportManifest, write_manifest
+from distilmt.inference.tokenization import load_auto_tokenizer, without_advice
 from distilmt.utils.errors import UserError
 from distilmt.utils.languages import base_language, script_of
 from distilmt.utils.run_dir import atomic_directory
@@ -42,7 +43,8 @@ class _SafetensorsConverter(TransformersConverter):
         return self._model
 
     def load_tokenizer(self, tokenizer_class: Any, model_name_or_path: str, **settings: Any) -> Any:
-        tokenizer = super().load_tokenizer(tokenizer_class, model_name_or_path, **settings)
+        with without_advice():
+            tokenizer = super().load_tokenizer(tokenizer_class, model_name_or_path, **settings)
         # The converter distinguishes mBART-50 and mBART-25 only by this name; their decoder start tokens differ.
         self._model.config.tokenizer_class = type(tokenizer).__name__
         config = self._model.config
@@ -101,7 +103,7 @@ def export_huggingface_teacher(
     """
     check_configuration(path)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        tokenizer = load_auto_tokenizer(path)
         converter = _SafetensorsConverter(path)
         manifest: ExportManifest = {
             "format": 1,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate, groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,11 +76,7 @@ class HuggingFaceTokenizer:
     """Tokens of any other teacher, from its own tokenizer."""
 
     def __init__(self, path: Path, manifest: ExportManifest) -> None:
-        from transformers import AutoTokenizer
-
-        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            path / "tokenizer", trust_remote_code=False
-        )
+        self.tokenizer = load_auto_tokenizer(path / "tokenizer")
         # CTranslate2 adds these tokens itself.
         self._ends = None if manifest.get("source_end", True) else self.tokenizer.eos_token
         if "source_language" in manifest:
@@ -110,6 +108,23 @@ class HuggingFaceTokenizer:
         written = [piece for piece in tokens[len(self.prefix) :] if not _FILLER.fullmatch(piece)]
         ids = self.tokenizer.convert_tokens_to_ids(without_broken_bytes(written))
         return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+
+def load_auto_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
+    """A tokenizer of transformers, from a directory or the hub; none of its code is run."""
+    from transformers import AutoTokenizer
+
+    with without_advice():
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        return tokenizer
+
+
+@contextmanager
+def without_advice() -> Iterator[None]:
+    """Suppress what a Marian tokenizer advises while it is loaded: it tokenizes the same with sacremoses."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
+        yield
 
 
 def names_as_text(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], str]:

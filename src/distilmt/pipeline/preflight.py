@@ -117,8 +117,10 @@ def _check_hub(config: RunConfig) -> None:
     path = config.teacher.path
     if path and not Path(path).exists() and not _is_imported(config):
         from distilmt.teachers.existing import family
+        from distilmt.teachers.stated_languages import check_languages
 
         family(path)
+        check_languages(path, config.corpus.source, config.corpus.target)
 
 
 def _check_initial_weights(config: RunConfig) -> None:
@@ -137,6 +139,8 @@ def _check_initial_weights(config: RunConfig) -> None:
 
 
 def _check_teacher(config: RunConfig) -> None:
+    from distilmt.teachers.stated_languages import check_languages
+
     teacher = config.teacher
     path = teacher.path
     if path and not Path(path).exists() and (Path(path).is_absolute() or path.startswith(".") or path.count("/") > 1):
@@ -149,6 +153,7 @@ def _check_teacher(config: RunConfig) -> None:
         raise UserError(f"teacher.url {teacher.url!r} must begin with http:// or https://")
     if path and Path(path).exists() and not _is_imported(config):
         _check_model(path)
+        check_languages(path, config.corpus.source, config.corpus.target)
         _check_8_bits(config, Path(path))
         _check_vocabulary(config, Path(path))
 

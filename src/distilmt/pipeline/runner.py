@@ -199,7 +199,12 @@ def _summary(record: StepRecord) -> str:
     # The path of the page is that of the first call; the run may have been moved since.
     values = {k: v for k, v in record.result.items() if k != "html"}
     shown = {k: v for k, v in values.items() if isinstance(v, int | float | str) and len(str(v)) < 60}
-    return "".join(f", {key} {round(v, 2) if isinstance(v, float) else v}" for key, v in shown.items())
+    return "".join(f", {key} {_rounded(v) if isinstance(v, float) else v}" for key, v in shown.items())
+
+
+def _rounded(value: float) -> float:
+    """Two decimals; two digits of a number below 1, which may be small."""
+    return float(f"{value:.2g}") if abs(value) < 1 else round(value, 2)
 
 
 def same_labels(a: RunConfig, b: RunConfig) -> bool:

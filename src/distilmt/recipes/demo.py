@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,13 +41,14 @@ from distilmt.recipes.demo_recipe import (
 from distilmt.recipes.student_plan import lengths_after_labels
 from distilmt.recipes.time_budget import (
     NO_TEACHER,
+    RunClock,
     cached_plan,
-    elapsed_seconds,
     reserve,
     training_lengths,
 )
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
+from distilmt.utils.run_paths import RunPaths
 from distilmt.utils.step_results import CorpusResult, result_of
 
 logger = logging.getLogger(__name__)
@@ -69,20 +69,21 @@ def run(config: DemoConfig) -> Path:
     """Run the demo, or resume it."""
     config = replace(config, minutes=minutes(config))
     root = Path(default_directory(config) if config.run_dir is None else config.run_dir)
-    first = first_plan(config, root)
+    first, clock = first_plan(config, root), RunClock(RunPaths(root))
     preflight.check(first, exporting=True)
     with runner.open_run(first, whole=False):
         pass  # a second demo in the same directory is rejected before any measurement
     for step in ("corpus", "tokenizer"):
         _run_step(step, first)
-    plan = cached_plan(root, "teacher", config, lambda: plan_teacher(config, first, root))
+    plan = cached_plan(root, "teacher", config, lambda: plan_teacher(config, first, root, clock))
     second = with_teacher(first, plan)
     _run_step("teacher", second)
-    plan = cached_plan(root, "labels", second, lambda: {"max_sentences": _label_count(config, second, root)})
+    plan = cached_plan(root, "labels", second, lambda: {"max_sentences": _label_count(config, second, root, clock)})
     third = replace(second, labels=replace(second.labels, **plan))
     _run_step("labels", third)
-    seconds = minutes(config) * 60 - reserve(minutes(config))
-    plan = cached_plan(root, "student", third, lambda: {"training": lengths_after_labels(third, seconds)})
+    plan = cached_plan(
+        root, "student", third, lambda: {"training": lengths_after_labels(third, minutes(config), clock)}
+    )
     training = replace(third.student.training, **plan["training"])
     return runner.run(replace(third, student=replace(third.student, training=training)))
 
@@ -139,28 +140,25 @@ def _run_step(step: str, config: RunConfig) -> None:
         runner.execute_step(step, config)
 
 
-def plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
+def plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path, clock: RunClock) -> dict[str, Any]:
     """The teacher's training length, and fewer layers on a slow machine; empty for a teacher that exists."""
     if run_config.teacher.path:
         return {}
-    begin, text, shallow = time.monotonic(), EncodedPairs.of(run_config, root), {}
-    plan = _teacher_lengths(config, run_config, text, root, begin)
+    text, shallow = EncodedPairs.of(run_config, root), {}
+    plan = _teacher_lengths(config, run_config, text, clock)
     if plan["max_steps"] < _ENOUGH_UPDATES and (run_config.teacher.model.encoder_layers or 0) > _SHALLOW:
         shallow = {"layers": _SHALLOW, "batch_tokens": _SMALL_BATCH}
         logger.info(f"teacher: too few updates for so many layers, using {_SHALLOW}")
-        plan = _teacher_lengths(config, with_teacher(run_config, shallow), text, root, begin)
+        plan = _teacher_lengths(config, with_teacher(run_config, shallow), text, clock)
     return plan | shallow
 
 
-def _teacher_lengths(
-    config: DemoConfig, run_config: RunConfig, text: EncodedPairs, root: Path, begin: float
-) -> dict[str, Any]:
-    """Training length of the teacher within its share of the time, minus the measurements since `begin`."""
+def _teacher_lengths(config: DemoConfig, run_config: RunConfig, text: EncodedPairs, clock: RunClock) -> dict[str, Any]:
+    """Training length of the teacher within its share of the time that is left."""
     teacher = run_config.teacher
     pace = text.pace(teacher.model, teacher.training)
     logger.info(f"teacher: {pace * 1000:.0f} ms per update on this machine")
-    elapsed = elapsed_seconds(run_config.paths, "corpus", "tokenizer") + time.monotonic() - begin
-    lengths = training_lengths(_TEACHER_SHARE * (minutes(config) * 60 - elapsed - reserve(minutes(config))), pace)
+    lengths = training_lengths(_TEACHER_SHARE * _seconds_left(config, run_config, clock), pace)
     passes = lengths["max_steps"] * teacher.training.batch_tokens / max(1, text.tokens)
     # With one or two epochs there is no overfitting.
     return lengths | {"dropout": 0.1 if passes > 2 else 0.0}
@@ -203,13 +201,17 @@ class EncodedPairs:
         return seconds_per_update(self.data, model, training, NO_TEACHER, self.tokenizer)
 
 
-def _label_count(config: DemoConfig, run_config: RunConfig, root: Path) -> int:
+def _seconds_left(config: DemoConfig, run_config: RunConfig, clock: RunClock) -> float:
+    """Seconds for labels and trainings."""
+    limit = minutes(config)
+    return limit * 60 - reserve(limit, run_config.export, run_config.student.baseline) - clock.seconds()
+
+
+def _label_count(config: DemoConfig, run_config: RunConfig, root: Path, clock: RunClock) -> int:
     """Sentences that the teacher labels in its share of the time."""
-    begin = time.monotonic()
     pace = _label_pace(run_config, root)
     logger.info(f"labels: {1 / pace:.0f} sentences/s")
-    elapsed = elapsed_seconds(run_config.paths, "corpus", "tokenizer", "teacher") + time.monotonic() - begin
-    left = max(15.0, minutes(config) * 60 - reserve(minutes(config)) - elapsed)
+    left = max(15.0, _seconds_left(config, run_config, clock))
     sentences = result_of(CorpusResult, read_step(root / "corpus")).train
     share = _LABEL_SHARES.get(config.task, _LABEL_SHARE)
     return min(max(500, int(share * left / pace)), sentences)

@@ -30,8 +30,8 @@ from distilmt.config.distill import DistillConfig
 from distilmt.data.readers.files import read_lines, read_pairs
 from distilmt.pipeline import preflight, runner
 from distilmt.recipes.demo_recipe import has_tokenizer, scale_for
-from distilmt.recipes.student_plan import STEPS, lengths_after_labels
-from distilmt.recipes.time_budget import NO_TEACHER, cached_plan, reserve
+from distilmt.recipes.student_plan import lengths_after_labels
+from distilmt.recipes.time_budget import NO_TEACHER, STEPS, RunClock, cached_plan
 from distilmt.utils.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ def run(config: DistillConfig) -> Path:
         UserError: an option is missing, or an input cannot be used.
     """
     first = first_config(config)
+    clock = RunClock(first.paths)
     _check_files(config)
     sentences = _measured_sentences(first)  # a text that cannot be read is reported before the teacher is loaded
     root = Path(first.run_dir)
@@ -75,8 +76,9 @@ def run(config: DistillConfig) -> Path:
         for step in STEPS:
             if step != "references" or not second.corpus.bilingual:
                 runner.execute_step(step, second)
-        seconds = config.minutes * 60 - reserve(config.minutes)
-        lengths = cached_plan(root, "student", second, lambda: {"training": lengths_after_labels(second, seconds)})
+        lengths = cached_plan(
+            root, "student", second, lambda: {"training": lengths_after_labels(second, config.minutes, clock)}
+        )
     training = replace(second.student.training, **lengths["training"])
     return runner.run(replace(second, student=replace(second.student, training=training)))
 

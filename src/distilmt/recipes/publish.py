@@ -8,6 +8,7 @@ from distilmt.config import RunConfig
 from distilmt.config.run_loading import load_run_dir
 from distilmt.export.publish import Publication, push
 from distilmt.inference.hub import REPOSITORY
+from distilmt.inference.manifest import has_manifest, is_model, resolve_name
 from distilmt.report.schema import complete
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json
@@ -30,6 +31,7 @@ def publish(run: Path, repo_id: str, system: str, private: bool = False, license
     Raises:
         UserError: the run has no such export or no report, or as `distilmt.export.publish.push`.
     """
+    _check_is_run(run)
     config = load_run_dir(run, {})
     paths = RunPaths(run)
     directory = paths.compressed_model if system == "compressed" else paths.export(system)
@@ -37,6 +39,25 @@ def publish(run: Path, repo_id: str, system: str, private: bool = False, license
         names = ", ".join(sorted(path.name for path in paths.exports.glob("*") if path.is_dir()))
         raise UserError(f"{run} has no exported {system!r}: {f'it has {names}' if names else 'finish the run first'}")
     return push(directory, repo_id, publication(config, run, license), private)
+
+
+def _check_is_run(run: Path) -> None:
+    """Check that a model is not named in the place of its run.
+
+    Raises:
+        UserError: it is.
+    """
+    if run.exists() and (run / "config.yaml").exists():
+        return
+    if resolve_name(run) != run:
+        raise UserError(
+            f"{run} is the student that is installed with distilmt: publish one of your own runs, such as runs/demo of "
+            "`distilmt demo`"
+        )
+    if is_model(run) or has_manifest(run):
+        owner = run.resolve().parent.parent
+        its_run = f"{run.parent.parent} --system {run.name}" if (owner / "config.yaml").exists() else "runs/demo"
+        raise UserError(f"{run} is an exported model, whose run has its scores: name the run, such as {its_run}")
 
 
 def publication(config: RunConfig, run: Path, license: str | None = None) -> Publication:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from distilmt.config import ObjectiveConfig, RunConfig
+from distilmt.config import ExportConfig, ObjectiveConfig, RunConfig
 from distilmt.config.commands import DemoConfig
 from distilmt.config.distill import DistillConfig
 from distilmt.config.renamed import translated, translated_command
@@ -16,6 +17,8 @@ from distilmt.pipeline.run_root import PLAN
 from distilmt.utils.run_dir import read_json, read_step, write_json
 from distilmt.utils.run_paths import RunPaths
 
+STEPS = ("corpus", "references", "tokenizer", "teacher", "labels")
+"""Steps before the training of the student."""
 NO_TEACHER = ObjectiveConfig(kd_weight=0, ce_weight=1)
 """Training on the labels' texts alone."""
 _MIN_UPDATES = 20
@@ -55,20 +58,34 @@ def _same(old: dict[str, Any], new: dict[str, Any], default: Planned) -> bool:
     return non_default(old, asdict(default)) == new
 
 
-def elapsed_seconds(paths: RunPaths, *steps: str) -> float:
-    """Seconds of the finished steps of a run, over all interrupted calls."""
-    return sum(record.seconds for name in steps if (record := read_step(paths.step(name))) is not None)
+class RunClock:
+    """Time that a run has taken: this call, and the steps that earlier calls finished."""
+
+    def __init__(self, paths: RunPaths) -> None:
+        """Start with this call."""
+        self._paths, self._begin = paths, time.monotonic()
+        self._earlier = self._finished_steps()
+
+    def seconds(self) -> float:
+        """Seconds so far. Of a step that an earlier call had begun, its record has the whole time."""
+        return max(self._earlier + time.monotonic() - self._begin, self._finished_steps())
+
+    def _finished_steps(self) -> float:
+        records = (read_step(self._paths.step(name)) for name in STEPS)
+        return sum(record.seconds for record in records if record is not None)
 
 
-def reserve(minutes: float) -> float:
+def reserve(minutes: float, export: ExportConfig, has_baseline: bool) -> float:
     """Seconds reserved for exports, evaluation and the report.
 
-    They start some processes (20 s), then take longer for bigger models, 0.28 of a short demo; from 10 minutes on the
-    number of test sentences limits them. A demo of 4 minutes reserves 87 s; 103 s were measured on 2 cores. One of 6.5
-    minutes reserves 129 s; `make demo` printed 83 s for these steps (commit e5f2b18, 2 cores of an Intel Xeon), and 129
-    s while the same virtual machine was slower (commit 0bab162).
+    Each exported model is measured in processes of its own, which take a third of 20 s to start. The rest takes longer
+    for bigger models, 0.28 of a short demo; from 10 minutes on the number of test sentences limits it. A demo of 4
+    minutes with 3 models reserves 87 s; 103 s were measured on 2 cores. One of 6.5 minutes reserves 129 s; `make demo`
+    printed 83 s for these steps (commit e5f2b18, 2 cores of an Intel Xeon), and 129 s while the same virtual machine
+    was slower (commit 0bab162).
     """
-    return min(190.0, 20 + 0.28 * minutes * 60)
+    models = len(export.teacher) + len(export.student) * (1 + has_baseline)
+    return min(170.0, 0.28 * minutes * 60) + 20 / 3 * models
 
 
 def training_lengths(seconds: float, pace: float) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from distilmt.data.cleaning import normalize
 from distilmt.inference.base import DEFAULT_DECODING, DecodingOptions, Hypothesis
 from distilmt.inference.teacher_reference import TeacherReference
-from distilmt.inference.tokenization import names_as_text
+from distilmt.inference.tokenization import load_auto_tokenizer, names_as_text
 from distilmt.utils.untrusted import check_configuration, loading
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class TransformersTeacher:
     def __init__(self, facts: TeacherReference) -> None:
         """Load the model at `path`, from safetensors; the other facts are those of an export."""
         import torch
-        from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+        from transformers import AutoModelForSeq2SeqLM
 
         self._torch, self._prefix = torch, facts.get("prefix", "")
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -34,7 +34,7 @@ class TransformersTeacher:
         with loading(facts["path"]):
             model = AutoModelForSeq2SeqLM.from_pretrained(facts["path"], use_safetensors=True, dtype=dtype)
         self._model = model.eval().requires_grad_(False).to(device)
-        self._tokenizer = AutoTokenizer.from_pretrained(facts["path"], trust_remote_code=False)
+        self._tokenizer = load_auto_tokenizer(facts["path"])
         self._as_text = names_as_text(self._tokenizer)
         if "source_language" in facts:
             self._tokenizer.src_lang = facts["source_language"]

@@ -18,6 +18,9 @@ _MEMBERS = {"fuv": "ff", "pbt": "ps", "quy": "qu", "tgl": "tl", "twi": "tw"}
 # Names that CLDR has otherwise than translation tools.
 _NAMES = {"bn": "Bengali", "nb": "Norwegian", "no": "Norwegian", "tl": "Tagalog"}
 _NATIVE_NAMES = {"ms": "bahasa melayu", "tl": "tagalog"}
+_OTHER_LANGUAGE = 20
+"""CLDR's distance from which on two languages are not forms of one: 12 for Danish and Norwegian, 20 for Galician and
+Spanish."""
 _RIGHT_TO_LEFT = frozenset(["Adlm", "Arab", "Armi", "Hebr", "Mand", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa"])
 _WITHOUT_SPACES = frozenset(["Hani", "Hans", "Hant", "Jpan", "Khmr", "Laoo", "Mymr", "Thai", "Tibt"])
 
@@ -77,6 +80,32 @@ def current_code(code: str) -> str:
     """The code of two letters that replaces a withdrawn one: `he` for `iw`; any other code itself."""
     language = _tag(code).language or code
     return language if code in ("iw", "in", "ji") else code
+
+
+def is_language(code: str) -> bool:
+    """Whether a code names one language: no group (`roa`, `mul`, `ROMANCE`) and no unknown word."""
+    base = base_language(code)
+    return 2 <= len(base) <= 3 and _is_valid(base) and base not in _groups()
+
+
+def same_language(code: str, other: str) -> bool:
+    """Whether two codes name one language or written forms of one, such as `por` and `pt_BR`, or `no` and `nb`."""
+    from langcodes import tag_distance
+
+    one, two = (base_language(_ARGOS.get(each.lower(), each)) for each in (code, other))
+    if one == two or not (_is_valid(one) and _is_valid(two)):
+        return one == two
+    return min(tag_distance(one, two), tag_distance(two, one)) < _OTHER_LANGUAGE
+
+
+@cache
+def _groups() -> frozenset[str]:
+    """Codes of groups of languages, and of none."""
+    from langcodes.registry_parser import parse_registry
+
+    records = parse_registry()  # type: ignore[no-untyped-call]
+    groups = {record["Subtag"] for record in records if record.get("Scope") in ("collection", "special")}
+    return frozenset(map(str, groups))
 
 
 def _likely(code: str) -> Language:

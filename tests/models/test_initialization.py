@@ -1,14 +1,17 @@
+import copy
 from dataclasses import replace
 
 import pytest
 import torch
 from helpers import toy
 from helpers.marian import new_network
+from helpers.pictures import SHAPE as PICTURE_SHAPE
+from helpers.pictures import new_picture_model
 from transformers import MarianMTModel
 
 from distilmt.config import ModelConfig
 from distilmt.models.architectures import new_model
-from distilmt.models.initialization import copy_layers, copy_weights, first_layers, spaced_layers
+from distilmt.models.initialization import copy_layers, copy_pretrained, copy_weights, first_layers, spaced_layers
 from distilmt.models.marian import MarianModel, marian_config
 from distilmt.models.presets import PRESETS, parameter_count, shape
 from distilmt.utils.errors import UserError
@@ -167,6 +170,34 @@ def test_training_goes_on_from_a_models_weights(shared_tokenizer):
     assert same(trained, model)
     with pytest.raises(UserError, match=r"another shape than teacher.model: make teacher.model equal"):
         copy_weights(*models(shared_tokenizer, (3, 2), (2, 2)))
+
+
+def test_a_student_starts_from_a_trained_one(tokenizer):
+    trained, model = models(tokenizer, (2, 2), (2, 2))
+    copy_pretrained(trained, model, "all")
+    assert same(trained, model)
+    with pytest.raises(UserError, match=r"\(encoder_layers is 3 there, 2 here\): make them equal"):
+        copy_pretrained(*models(tokenizer, (3, 2), (2, 2)), "all")
+    with pytest.raises(UserError, match="the encoder of a student of text has the vocabulary too: set it to all"):
+        copy_pretrained(trained, model, "encoder")
+
+
+def test_the_encoder_of_a_student_of_pictures_starts_alone(shared_tokenizer, split_tokenizer):
+    """For another vocabulary, and for longer pictures: positions are computed."""
+    trained = new_picture_model(shared_tokenizer)
+    model = new_model(replace(PICTURE_SHAPE, max_positions=80, decoder_layers=2), split_tokenizer, 0.0, 7)
+    own, other, decoder = model.network.model.encoder, trained.network.model.encoder, model.network.model.decoder
+    positions, fresh_decoder = copy.deepcopy((own.embed_positions, decoder))
+    copy_pretrained(trained, model, "encoder")
+    for name in ("conv1", "conv2", "layers", "layer_norm"):
+        assert same(getattr(other, name), getattr(own, name))
+    assert same(positions, own.embed_positions) and same(fresh_decoder, decoder)
+    with pytest.raises(UserError, match="decoder_layers is 1 there, 2 here; max_positions is 64 there, 80 here; vocab"):
+        copy_pretrained(trained, model, "all")
+    with pytest.raises(UserError, match=r"\(frame_size is 64 there, 32 here\)"):
+        copy_pretrained(trained, new_model(replace(PICTURE_SHAPE, frame_size=32), shared_tokenizer, 0.0, 1), "encoder")
+    with pytest.raises(UserError, match="is a whisper model, but the student's architecture is marian"):
+        copy_pretrained(trained, models(shared_tokenizer)[1], "encoder")
 
 
 def test_the_heaviest_units_of_wider_blocks_are_taken(shared_tokenizer):

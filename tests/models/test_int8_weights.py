@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.pictures import new_picture_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -80,3 +81,21 @@ def test_a_teacher_in_8_bits_is_copied_in_float32(
     assert facts.family == "marian"
     restored, copied = load_model(packed).state_dict(), load_model(tmp_path / "teacher").state_dict()
     assert all(torch.equal(weight, copied[name]) for name, weight in restored.items())
+
+
+def test_a_student_of_pictures_in_8_bits_loads(tmp_path: Path, shared_tokenizer: Tokenizer) -> None:
+    """Kernels of convolutions too; the table of sines stays exact."""
+    model = new_picture_model(shared_tokenizer)
+    save_model(model, shared_tokenizer, tmp_path)
+    whole = load_file(tmp_path / "model.safetensors")
+    save_int8(whole, tmp_path)
+    size = (tmp_path / "model.safetensors").stat().st_size
+    (tmp_path / "model.safetensors").unlink()
+    assert (tmp_path / FILE).stat().st_size < 0.4 * size
+    restored = load_model(tmp_path).state_dict()
+    for name, weight in model.state_dict().items():
+        rows = weight.flatten(1) if weight.dim() > 1 else weight[:, None]
+        errors = (restored[name] - weight).abs().view_as(rows)
+        assert (errors <= rows.abs().amax(1, keepdim=True) / 254 * (1 + 1e-3)).all(), name
+    positions = "network.model.encoder.embed_positions.weight"
+    assert torch.equal(restored[positions], model.state_dict()[positions])

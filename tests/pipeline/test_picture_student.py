@@ -22,7 +22,7 @@ from distilmt.config.commands import CostConfig, PlanConfig
 from distilmt.data import tokenizer as tokenizers
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.labels.store import LabelStore
-from distilmt.losses.ctc import ctc_loss
+from distilmt.losses.ctc import ctc_loss, initial_head
 from distilmt.losses.records import Reading
 from distilmt.models.architectures import new_model
 from distilmt.models.base import Seq2SeqModel
@@ -77,6 +77,22 @@ def test_from_text_to_student_and_baseline(config: RunConfig) -> None:
     weights = [load_file(config.paths.step(name) / "model.safetensors") for name in ("student", "baseline")]
     assert any((weights[0][name] != weights[1][name]).any() for name in weights[0]), "other targets, other weights"
     assert not config.paths.renderings("image").exists()
+
+
+def test_a_student_starts_from_the_encoder_of_another(config: RunConfig, tmp_path: Path) -> None:
+    """At a learning rate of zero it stays, and so does the projection to characters."""
+    config.student.objective = replace(config.student.objective, ctc_weight=0.3)
+    runner.execute_step("student", config)
+    shutil.copytree(config.paths.student, tmp_path / "start")
+    training = replace(config.student.training, learning_rate=0)
+    config.student = replace(config.student, pretrained=str(tmp_path / "start"), training=training)
+    config.student = replace(config.student, pretrained_parts="encoder")
+    runner.execute_step("student", config)
+    for file in ("model.safetensors", "ctc_head.safetensors"):
+        before, after = load_file(tmp_path / "start" / file), load_file(config.paths.student / file)
+        same = {name: np.allclose(value, after[name], atol=1e-6) for name, value in before.items()}
+        assert all(same[name] for name in before if name.startswith(("model.encoder", "ctc")))
+        assert all(same.values()) == (file != "model.safetensors")
 
 
 @pytest.fixture
@@ -222,7 +238,8 @@ def test_the_encoder_learns_to_read(config, tokenizer, job) -> None:
     objective = ObjectiveConfig(kd_weight=0, ce_weight=0, ctc_weight=1)
     training = replace(job.config, max_steps=60, warmup_steps=2, learning_rate=0.01, dropout=0.0, precision="fp32")
     model = picture_model(config, tokenizer)
-    stepper = Stepper(model, training, objective, 1, alphabet_size=job.data.alphabet_size)
+    head = initial_head(len(job.data.alphabet), model.dimensions.d_model)
+    stepper = Stepper(model, training, objective, 1, ctc_head=head)
     losses = []
     for number in range(1, 31):
         stepper.update(number, batch, targets)

@@ -21,6 +21,7 @@ from distilmt.data import tokenizer as tokenizers
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.inference.speech_translator import SpeechTranslator
 from distilmt.labels.store import LabelStore
+from distilmt.losses.ctc import initial_head
 from distilmt.models.architectures import new_model
 from distilmt.models.base import Seq2SeqModel
 from distilmt.pipeline import runner
@@ -154,14 +155,9 @@ def test_the_encoder_names_the_characters(config: RunConfig, tokenizer, job) -> 
     assert batch.transcript.lengths.tolist() == [len(text.rstrip(".")) for text in texts]
     objective = ObjectiveConfig(kd_weight=0, ce_weight=0, ctc_weight=1)
     training = replace(job.config, max_steps=60, warmup_steps=2, learning_rate=0.01, dropout=0.0, precision="fp32")
-    stepper = Stepper(
-        speech_model(config, tokenizer),
-        training,
-        objective,
-        1,
-        alphabet_size=job.data.alphabet_size,
-        outputs_per_position=job.data.outputs_per_position,
-    )
+    model = speech_model(config, tokenizer)
+    head = initial_head(len(job.data.alphabet), model.dimensions.d_model // job.data.outputs_per_position)
+    stepper = Stepper(model, training, objective, 1, ctc_head=head)
     assert stepper.ctc_head is not None and stepper.ctc_head.parameters["ctc.weight"].shape[1] == 4
     before = stepper.ctc_head.parameters["ctc.weight"].clone()
     for number in range(1, 4):

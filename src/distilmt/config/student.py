@@ -129,6 +129,12 @@ class StudentConfig:
     """Sound of the source text under `input: speech`."""
     initialization: Literal["random", "first", "spaced"] = "random"
     """`first` copies the teacher's first layers, `spaced` evenly spaced ones; both need its width and vocabulary."""
+    pretrained: str | None = config_field(None, affects("student", "baseline", holds="model"))
+    """A trained student whose weights student and baseline start from: run, export, model directory or `hf:NAME`."""
+    pretrained_parts: Literal["all", "encoder"] = config_field(
+        "all", affects("student", "baseline", when=lambda student: bool(student["pretrained"]))
+    )
+    """`encoder` leaves the decoder of `pretrained` out: for other target vocabularies, where `input` is not text."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     """The training objective."""
     training: TrainingConfig = field(default_factory=TrainingConfig, metadata=_BOTH)
@@ -139,6 +145,11 @@ class StudentConfig:
     """Also train the same student without the teacher."""
 
     def __post_init__(self) -> None:
+        if self.pretrained and self.initialization != "random":
+            raise UserError(
+                f"student.pretrained and student.initialization {self.initialization} are both set: the weights come "
+                "from one model, so set initialization to random"
+            )
         if self.frames is not None:
             self.model = replace(self.model, architecture=FRAME_ARCHITECTURE, frame_size=self.frames.frame_size)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,18 +49,33 @@ def model_directory(name: str | Path) -> Path:
     repository = hub_name(name)
     if repository is None:
         return resolve_name(Path(name))
-    repo_id, _, revision = repository.partition("@")
-    if not repo_id or repository.endswith("@"):
-        raise UserError(f"{name} names no model: write hf:OWNER/NAME or hf:OWNER/NAME@REVISION")
-    with hub_errors(str(name)), without_progress_bars():
-        from huggingface_hub import snapshot_download
-
-        directory = Path(snapshot_download(repo_id, revision=revision or None, allow_patterns=list(FILES)))
+    directory = download(str(name), FILES)
     if not (is_model(directory) and has_manifest(directory)):
         raise UserError(
             f"{name} is not a model that distilmt exported (model.bin or {MANIFEST} is missing): name another one, or "
             "distill it as a teacher"
         )
+    return directory
+
+
+def download(name: str, patterns: Sequence[str]) -> Path:
+    """The directory with a model's files of these patterns, in the cache of huggingface_hub.
+
+    Args:
+        name: `hf:OWNER/NAME[@REVISION]`.
+        patterns: patterns of the files; nothing else is downloaded.
+
+    Raises:
+        UserError: as `model_directory`.
+    """
+    repository = hub_name(name) or ""
+    repo_id, _, revision = repository.partition("@")
+    if not repo_id or repository.endswith("@"):
+        raise UserError(f"{name} names no model: write hf:OWNER/NAME or hf:OWNER/NAME@REVISION")
+    with hub_errors(name), without_progress_bars():
+        from huggingface_hub import snapshot_download
+
+        directory = Path(snapshot_download(repo_id, revision=revision or None, allow_patterns=list(patterns)))
     check_configuration(directory)
     check_model_files(directory)
     return directory

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -32,6 +34,23 @@ def ctc_loss(reading: Reading) -> Tensor:
         reduction="sum",
         zero_infinity=True,
     )
+
+
+def head_rows(head: Mapping[str, Tensor], characters: str, alphabet: str) -> dict[str, Tensor]:
+    """A trained projection for another alphabet: rows of the characters that it knows, initial ones of all others.
+
+    Args:
+        head: its parameters, as `initial_head` names them.
+        characters: its alphabet, in the order of its rows after that of blank.
+        alphabet: the other alphabet.
+    """
+    result = initial_head(len(alphabet), head["ctc.weight"].shape[1])
+    rows = {character: row for row, character in enumerate(characters, 1)}
+    known = [(row, rows[character]) for row, character in enumerate(alphabet, 1) if character in rows]
+    to_rows, from_rows = ([BLANK, *numbers] for numbers in (zip(*known, strict=True) if known else ((), ())))
+    for name, values in result.items():
+        values[to_rows] = head[name][from_rows].to(values.dtype)
+    return result
 
 
 def initial_head(characters: int, d_model: int) -> dict[str, Tensor]:

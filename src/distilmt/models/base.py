@@ -216,6 +216,16 @@ class Seq2SeqModel(nn.Module, ABC):
         With another vocabulary size, `<pad>` is again the last id.
         """
 
+    @property
+    def frame_encoder(self) -> nn.Module | None:
+        """The modules that turn frames into states; None if the model reads tokens."""
+        return None
+
+    @property
+    def frame_size(self) -> int:
+        """Numbers in a frame; 0 if the model reads tokens."""
+        return 0
+
     def call_modules(self) -> None:
         """Call every module of `layers` in the forward pass from now on: fused kernels would skip its hooks."""
         return  # most architectures have no fused kernels

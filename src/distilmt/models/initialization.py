@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -10,6 +11,8 @@ from torch import Tensor
 from distilmt.models.base import STACKS, FeedForward, LayerView, Seq2SeqModel
 from distilmt.utils.errors import UserError
 
+Parts = Literal["all", "encoder"]
+"""What of a trained student is copied."""
 LayerSelector = Callable[[int, int], list[int]]
 
 
@@ -77,6 +80,79 @@ def copy_weights(trained: Seq2SeqModel, model: Seq2SeqModel) -> None:
         )
     model.copy_settings(trained)
     model.load_state_dict(weights)
+
+
+@torch.no_grad()
+def copy_pretrained(trained: Seq2SeqModel, model: Seq2SeqModel, parts: Parts) -> None:
+    """Copy the weights and settings of a trained student into a new one, in place.
+
+    Args:
+        trained: the model copied from.
+        model: the model copied to.
+        parts: `encoder` leaves out the decoder; only for models that read frames. Encoders of different lengths may be
+            copied, because their positions are computed.
+
+    Raises:
+        UserError: the architectures or shapes differ.
+    """
+    check_pretrained(trained, model.architecture, sizes_of(model), parts)
+    model.copy_settings(trained)
+    if parts == "all":
+        model.load_state_dict(trained.state_dict())
+        return
+    encoder, own = trained.frame_encoder, model.frame_encoder
+    assert encoder is not None and own is not None
+    weights = encoder.state_dict()
+    own.load_state_dict({n: w for n, w in weights.items() if not n.startswith("embed_positions.")}, strict=False)
+
+
+def check_pretrained(trained: Seq2SeqModel, architecture: str, sizes: Mapping[str, int], parts: Parts) -> None:
+    """Check that the weights of a trained student, or of its encoder, fit a new one.
+
+    Args:
+        trained: the model copied from.
+        architecture: that of the new student.
+        sizes: those of the new student, by the names of `sizes_of`; the sizes of the encoder are enough for `encoder`.
+        parts: what is copied.
+
+    Raises:
+        UserError: they do not; the message has both values of each size.
+    """
+    if trained.architecture != architecture:
+        raise UserError(
+            f"student.pretrained is a {trained.architecture} model, but the student's architecture is {architecture}: "
+            "name a student with the same student.input"
+        )
+    if parts == "encoder" and trained.frame_encoder is None:
+        raise UserError(
+            "student.pretrained_parts is encoder, but the encoder of a student of text has the vocabulary too: set it "
+            "to all"
+        )
+    theirs = sizes_of(trained)
+    names = [name for name in sizes if parts == "all" or name in _ENCODER_SIZES]
+    differing = [f"{name} is {theirs[name]} there, {sizes[name]} here" for name in names if theirs[name] != sizes[name]]
+    if differing:
+        raise UserError(
+            f"student.pretrained has another shape than student.model ({'; '.join(differing)}): make them equal"
+        )
+
+
+_ENCODER_SIZES = ("d_model", "ffn_dim", "num_heads", "encoder_layers", "frame_size")
+
+
+def sizes_of(model: Seq2SeqModel) -> dict[str, int]:
+    """Sizes of a model, named as the keys that set them."""
+    dimensions = model.dimensions
+    return {
+        "d_model": dimensions.d_model,
+        "ffn_dim": dimensions.encoder.ffn_dim,
+        "num_heads": dimensions.encoder.heads,
+        "encoder_layers": dimensions.encoder.layers,
+        "decoder_layers": dimensions.decoder.layers,
+        "frame_size": model.frame_size,
+        "max_positions": dimensions.max_positions,
+        "vocabulary": dimensions.vocabulary,
+    }
 
 
 def _check_dimensions(teacher: Seq2SeqModel, student: Seq2SeqModel) -> None:

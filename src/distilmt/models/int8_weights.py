@@ -20,13 +20,17 @@ _LARGEST = 127
 
 
 def quantized(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Matrices [rows, columns] as int8 with float32 scales [rows, 1] named `NAME.scale`; vectors stay float32."""
+    """Matrices and kernels [rows, …] as int8, with float32 scales [rows, 1, …] named `NAME.scale`.
+
+    Vectors stay float32.
+    """
     packed: dict[str, Tensor] = {}
     for name, weight in weights.items():
-        if weight.dim() != 2 or weight.shape[0] == 1:
+        if weight.dim() < 2 or weight.shape[0] == 1:
             packed[name] = weight.float()
             continue
-        scale = weight.float().abs().amax(dim=1, keepdim=True) / _LARGEST  # [rows, 1]
+        columns = tuple(range(1, weight.dim()))
+        scale = weight.float().abs().amax(dim=columns, keepdim=True) / _LARGEST  # [rows, 1, …]
         rounded = (weight.float() / scale.clamp_min(torch.finfo(torch.float32).tiny)).round()
         packed[name], packed[name + _SCALE] = rounded.to(torch.int8), scale
     return packed
@@ -45,7 +49,7 @@ def dequantized(packed: dict[str, Tensor]) -> dict[str, Tensor]:
         scale = packed.get(name + _SCALE)
         if scale is None:
             weights[name] = weight
-        elif scale.shape == (weight.shape[0], 1):  # other shapes could broadcast to any size
+        elif scale.shape == (weight.shape[0], *[1] * (weight.dim() - 1)):  # other shapes could broadcast to any size
             weights[name] = weight.float() * scale
         else:
             raise ValueError(f"{name}: its scale has the shape {list(scale.shape)}")

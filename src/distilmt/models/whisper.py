@@ -115,6 +115,16 @@ class WhisperModel(Seq2SeqModel):
         """As `Seq2SeqModel.layers`."""
         return layer_views(self.network, stack)
 
+    @property
+    def frame_encoder(self) -> nn.Module:
+        """As `Seq2SeqModel.frame_encoder`: the convolutions and the layers."""
+        return self.network.model.encoder
+
+    @property
+    def frame_size(self) -> int:
+        """As `Seq2SeqModel.frame_size`."""
+        return int(self.network.config.num_mel_bins)
+
     def resized(self, dimensions: Dimensions) -> WhisperModel:
         """As `Seq2SeqModel.resized`."""
         before = self.network.config

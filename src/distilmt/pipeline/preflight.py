@@ -12,6 +12,7 @@ from distilmt.data.sources import check_sources as check_origins
 from distilmt.pipeline.architecture_checks import check_architectures, teacher_architecture
 from distilmt.pipeline.frame_checks import check_frames
 from distilmt.pipeline.input_checks import check_input_files
+from distilmt.pipeline.pretrained_student import check_pretrained
 from distilmt.training.tracker import check_tracker
 from distilmt.utils.arguments import check_written_path
 from distilmt.utils.errors import UserError
@@ -56,6 +57,7 @@ def check_models(config: RunConfig) -> None:
     check_frames(config)
     _check_layers(config)
     _check_top_k(config)
+    check_pretrained(config)
 
 
 def check_objective(config: RunConfig) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.config import RunConfig
+from distilmt.config.systems import STUDENT
 from distilmt.pipeline.step import Step, run_keys
 from distilmt.utils.run_dir import fingerprint_files
 
@@ -45,6 +46,7 @@ def _weights(paths: list[str]) -> str:
     files: list[Path] = []
     for path in map(Path, paths):
         inside = [*sorted(path.glob("*.safetensors")), path / "model.bin", path / "model" / "model.bin"]
+        inside += sorted((path / STUDENT).glob("*.safetensors"))  # of a run
         files += [file for file in ([path] if path.is_file() else inside) if file.is_file()]
     return fingerprint_files(*files) if files else ""
 

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _TOKENIZER_FILES = ("*.spm", "vocab.json", "target_vocab.json", "tokenizer_config.json")
-_MODEL_FILES = (*_TOKENIZER_FILES, "model*.safetensors", "config.json", "generation_config.json", "teacher.json")
+_MODEL_FILES = (
+    *_TOKENIZER_FILES,
+    "model*.safetensors",
+    "ctc_head.safetensors",
+    "config.json",
+    "generation_config.json",
+    "teacher.json",
+)
 _MODEL_OUTCOME = ("model*.safetensors", "config.json", "*.spm", "teacher.json")
 _SHARDS = ("shard-*.parquet",)
 

@@ -192,6 +192,7 @@ def _short_config(config: RunConfig, text: CorpusStatistics, run_dir: Path, size
         config.student,
         model=model(config.student.model),
         initialization="random",
+        pretrained=None,
         training=_short_training(config.student.training, size, size.student),
         on_policy=replace(config.student.on_policy, steps=0),
     )

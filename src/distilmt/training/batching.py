@@ -73,9 +73,9 @@ class TrainingSet:
     """What the student perceives instead of the tokens of `source`: pictures or recordings of the same sentences."""
 
     @property
-    def alphabet_size(self) -> int:
-        """Different characters of what is drawn or spoken; 0 without frames."""
-        return 0 if self.frames is None else self.frames.alphabet_size
+    def alphabet(self) -> str:
+        """The characters of what is drawn or spoken, each once; empty without frames."""
+        return "" if self.frames is None else self.frames.alphabet
 
     @property
     def outputs_per_position(self) -> int:

@@ -28,9 +28,9 @@ class FrameSources:
         occurs = np.zeros(sys.maxunicode + 1, dtype=bool)
         occurs[codes] = True
         classes = occurs.cumsum(dtype=np.int32)
-        self.alphabet_size = int(classes[-1])
-        """Different characters of all texts."""
-        self._classes = classes[codes]  # from 1, in the order of code points
+        self.alphabet = "".join(map(chr, occurs.nonzero()[0].tolist()))
+        """The characters of all texts, each once, in the order of code points; their classes count from 1."""
+        self._classes = classes[codes]
         self._ends = np.cumsum([len(line) for line in lines])
 
     def positions(self, epoch: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from distilmt.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from distilmt.data.tokenizer import Tokenizer
+from distilmt.losses.ctc import initial_head
 from distilmt.models.architectures import new_model
 from distilmt.models.base import Seq2SeqModel
 from distilmt.training.batching import TrainingSet, collate, epoch_batches
@@ -30,15 +31,8 @@ def seconds_per_update(
     """Mean seconds per update, over batches sampled as in training; measured for about `seconds`."""
     fresh = new_model(model, tokenizer, training.dropout, 1)
     config = replace(training, max_steps=10_000)
-    stepper = Stepper(
-        fresh,
-        config,
-        objective,
-        1,
-        teacher,
-        alphabet_size=data.alphabet_size,
-        outputs_per_position=data.outputs_per_position,
-    )
+    head = initial_head(len(data.alphabet), fresh.dimensions.d_model // data.outputs_per_position)
+    stepper = Stepper(fresh, config, objective, 1, teacher, ctc_head=head)
     plan = epoch_batches(data, training.batch_tokens, 1, 0)
     durations: list[float] = []
     end = time.monotonic() + seconds

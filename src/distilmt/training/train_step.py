@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
-from distilmt.losses.ctc import initial_head
 from distilmt.losses.distillation import (
     LossSettings,
     Statistics,
@@ -57,14 +57,13 @@ class Stepper:
         teacher: Seq2SeqModel | None = None,
         bits: int = 0,
         ranks: Ranks = SINGLE_PROCESS,
-        alphabet_size: int = 0,
-        outputs_per_position: int = 1,
+        ctc_head: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Move a float32 model to the device, and the teacher if the objective uses its states or attention.
 
         With `bits` above 0 the model computes with weights rounded to this many bits (quantization-aware training).
-        All `ranks` must do the same updates, each on its shard of the batch. `alphabet_size` is the number of
-        characters that CTC tells apart, of which a position of the encoder can name `outputs_per_position`.
+        All `ranks` must do the same updates, each on its shard of the batch. An objective with CTC needs the initial
+        parameters of its projection, `ctc_head`.
         """
         keep_memory()
         self.config, self.objective, self.ranks = config, objective, ranks
@@ -90,8 +89,9 @@ class Stepper:
             )
         self.ctc_head: AuxiliaryParameters | None = None
         if Need.CHARACTERS in self.needs:
-            head = initial_head(alphabet_size, model.dimensions.d_model // outputs_per_position)
-            self.ctc_head = AuxiliaryParameters(head, config, self.device, ranks)
+            if ctc_head is None:
+                raise ValueError("objective.ctc_weight needs the initial parameters of the projection")
+            self.ctc_head = AuxiliaryParameters(ctc_head, config, self.device, ranks)
         self.values = config.batch_tokens * model.dimensions.d_model
         self.dropout = DropoutPool(config.dropout, self.values, dtype, self.device)
         self.choose_threads()

@@ -17,11 +17,13 @@ import torch
 from torch import Tensor
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.losses.ctc import initial_head
 from distilmt.losses.distillation import TokenTargets
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.batch import Batch
 from distilmt.training.batching import BatchShard, TrainingSet, collate, epoch_batches, shard_batch
 from distilmt.training.checkpoint_files import BEST, CHECKPOINT, read_checkpoint, write_tensors
+from distilmt.training.ctc_head import CtcHead, write_ctc_head
 from distilmt.training.distributed import Ranks, current
 from distilmt.training.optimizer import load_flat
 from distilmt.training.train_state import MetricAccumulator, TrainState
@@ -53,6 +55,8 @@ class TrainingJob:
     """Needed if the objective uses its states or attention; it is moved to the training's device and precision."""
     bits: int = 0
     """Above 0, the model is trained with weights rounded to this many bits (quantization-aware training)."""
+    ctc_head: CtcHead | None = None
+    """The projection of CTC to start from; None: a random one."""
     keep_zeros: bool = False
     """Weights of matrices that are zero at the start stay zero: a pruned model stays sparse."""
 
@@ -111,6 +115,12 @@ def _check_shares(job: TrainingJob, ranks: Ranks) -> None:
         )
 
 
+def _initial_ctc_head(job: TrainingJob, model: Seq2SeqModel) -> dict[str, Tensor]:
+    if job.ctc_head is None:
+        return initial_head(len(job.data.alphabet), model.dimensions.d_model // job.data.outputs_per_position)
+    return job.ctc_head.for_alphabet(job.data.alphabet)
+
+
 class Trainer:
     """The state of a training: model, optimizer, progress and metrics.
 
@@ -132,15 +142,7 @@ class Trainer:
         self.averaged = copy.deepcopy(model)
         self.on_log = on_log
         self.stepper = Stepper(
-            model,
-            job.config,
-            job.objective,
-            job.seed,
-            job.teacher,
-            job.bits,
-            ranks,
-            job.data.alphabet_size,
-            job.data.outputs_per_position,
+            model, job.config, job.objective, job.seed, job.teacher, job.bits, ranks, _initial_ctc_head(job, model)
         )
         self.optimizer = self.stepper.optimizer
         if job.keep_zeros:
@@ -275,6 +277,8 @@ class Trainer:
         if self.ranks.is_main_process and best.exists():
             flat = safetensors.torch.load_file(best)["average"]
         load_flat(self.averaged, flat)
+        if self.ranks.is_main_process and self.stepper.ctc_head is not None:
+            write_ctc_head(CtcHead(self.job.data.alphabet, self.stepper.ctc_head.parameters), self.directory)
         state = self.state
         result = ModelResult(
             processes=self.ranks.size if self.ranks.size > 1 else None,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from distilmt import __version__
-from distilmt.config import LabelConfig, RunConfig
+from distilmt.config import LabelConfig, RunConfig, StudentConfig
 from distilmt.losses.terms import loss_signature
 from distilmt.utils import pretrained
 
@@ -29,6 +31,12 @@ def _teacher(config: RunConfig) -> str:
     return f"distilmt/{pretrained.TEACHER.name}" if named == str(pretrained.TEACHER) else named or "trained"
 
 
+def _pretrained(student: StudentConfig) -> str:
+    name = str(student.pretrained)
+    known = pretrained.STUDENT.name if name in (pretrained.DEMO, str(pretrained.STUDENT)) else Path(name).name
+    return f"pretrained-{known}" + ("" if student.pretrained_parts == "all" else f".{student.pretrained_parts}")
+
+
 def signature(config: RunConfig) -> str:
     """One line with the settings of the student, like sacreBLEU's signature for scores."""
     labels, objective = config.labels, config.student.objective
@@ -45,7 +53,7 @@ def signature(config: RunConfig) -> str:
         "loss": loss_signature(objective),
         "refs": f"{objective.reference_fraction:g}",
         **({} if architecture == "marian" else {"architecture": architecture}),
-        "init": config.student.initialization,
+        "init": config.student.initialization if config.student.pretrained is None else _pretrained(config.student),
         "updates": config.student.training.max_steps,
         **({"on-policy": f"{policy.rounds}x{policy.steps}.{policy.student_data_fraction:g}"} if policy.steps else {}),
         "seed": config.seed,

@@ -24,6 +24,7 @@ from distilmt.models.base import Seq2SeqModel
 from distilmt.models.checkpoint import load_model
 from distilmt.models.initialization import copy_layers, copy_weights, first_layers, spaced_layers
 from distilmt.pipeline.backups import backup_directories
+from distilmt.pipeline.pretrained_student import initial_student, pretrained_ctc_head
 from distilmt.pipeline.steps import on_policy
 from distilmt.pipeline.steps.fit_model import fit_model
 from distilmt.pipeline.steps.frame_inputs import training_frames
@@ -148,7 +149,9 @@ def student_job(config: RunConfig, paths: RunPaths, tokenizer: Tokenizer) -> tup
         max_length=student.model.max_positions,
         frames=training_frames(config, paths, store.ids()),
     )
-    return TrainingJob("student", data, student.training, student.objective, config.seed, teacher), labels.dropped
+    head = pretrained_ctc_head(config)
+    job = TrainingJob("student", data, student.training, student.objective, config.seed, teacher, ctc_head=head)
+    return job, labels.dropped
 
 
 def train_student(config: RunConfig, directory: Path) -> ModelResult:
@@ -156,8 +159,7 @@ def train_student(config: RunConfig, directory: Path) -> ModelResult:
     paths, student = RunPaths(directory.parent), config.student
     tokenizer = tokenizers.load(paths.tokenizer)
     job, dropped = student_job(config, paths, tokenizer)
-    model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
-    layers_copied = None
+    model, layers_copied = initial_student(config, tokenizer), None
     if student.initialization != "random":
         choose_layers = {"first": first_layers, "spaced": spaced_layers}[student.initialization]
         layers_copied = copy_layers(load_model(paths.teacher), model, choose_layers)
@@ -187,7 +189,10 @@ def _online_teacher(config: RunConfig, paths: RunPaths) -> Seq2SeqModel | None:
 
 
 def train_baseline(config: RunConfig, directory: Path) -> ModelResult:
-    """Train the same student on the same sentences' references for the same number of updates, without the teacher."""
+    """Train the same student on the same sentences' references for the same number of updates, without the teacher.
+
+    It starts from the same weights as the student, unless those are the teacher's layers.
+    """
     paths, student = RunPaths(directory.parent), config.student
     tokenizer = tokenizers.load(paths.tokenizer)
     table = _references(paths.corpus, set(LabelStore(paths.labels).ids()))
@@ -195,10 +200,10 @@ def train_baseline(config: RunConfig, directory: Path) -> ModelResult:
         _reference_set(table, tokenizer, student.model.max_positions),
         frames=training_frames(config, paths, table["id"].to_pylist()),
     )
-    model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
     training = with_student_updates(student.training, paths.student)
-    job = TrainingJob("baseline", data, training, baseline_objective(student), config.seed)
-    return fit_model(model, job, tokenizer, config, directory)
+    objective = baseline_objective(student)
+    job = TrainingJob("baseline", data, training, objective, config.seed, ctc_head=pretrained_ctc_head(config))
+    return fit_model(initial_student(config, tokenizer), job, tokenizer, config, directory)
 
 
 def baseline_objective(student: StudentConfig) -> ObjectiveConfig:

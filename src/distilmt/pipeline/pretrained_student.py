@@ -1,0 +1,124 @@
+"""The trained student that a run's student and baseline start from: `student.pretrained`."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from distilmt.config import RunConfig
+from distilmt.config.systems import BASELINE, STUDENT
+from distilmt.inference.hub import download, hub_name
+from distilmt.inference.manifest import resolve_name
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import read_step
+
+if TYPE_CHECKING:
+    from distilmt.data.tokenizer import Tokenizer
+    from distilmt.models.base import Seq2SeqModel
+    from distilmt.training.ctc_head import CtcHead
+
+logger = logging.getLogger(__name__)
+
+_HUB_FILES = ("*.safetensors", "*config.json", "*vocab.json", "*.spm", "card.json", "README.md")
+
+
+def pretrained_directory(name: str) -> Path:
+    """The model directory of a trained student.
+
+    Args:
+        name: the directory of a run, whose student it is; an export of a run, whose weights before rounding are taken;
+            a model directory; or `hf:OWNER/NAME[@REVISION]`.
+
+    Raises:
+        UserError: there is no such directory, or it has no weights that can be trained.
+    """
+    path = download(name, _HUB_FILES) if hub_name(name) else resolve_name(Path(name))
+    if not path.is_dir():
+        raise UserError(f"student.pretrained {name} is not a directory: name a run, an export or a model directory")
+    candidates = (path / STUDENT, path, _trained_model(path))
+    directory = next((each for each in candidates if each is not None and _has_weights(each)), None)
+    if directory is None:
+        raise UserError(
+            f"student.pretrained {name} has no weights that can be trained (model.safetensors): name the run that it "
+            "comes from, or its directory student"
+        )
+    return directory
+
+
+def _trained_model(export: Path) -> Path | None:
+    """The model of a run that an export was made of; None if it is no export of a run."""
+    place = export.resolve()
+    models = (place.parent.parent / name for name in (STUDENT, BASELINE) if place.name.startswith(name))
+    return next(models, None) if place.parent.name == "exports" else None
+
+
+def _has_weights(directory: Path) -> bool:
+    return (directory / "config.json").is_file() and any(directory.glob("model*.safetensors"))
+
+
+def check_pretrained(config: RunConfig) -> None:
+    """Check that the student's start exists, and has the shape and vocabulary of the run's student.
+
+    Raises:
+        UserError: as `pretrained_directory`; or sizes differ, the message has both values.
+    """
+    name = config.student.pretrained
+    if not name or _is_trained(config):
+        return
+    from distilmt.data import tokenizer
+    from distilmt.models.checkpoint import load_model
+    from distilmt.models.initialization import check_pretrained as check_shape
+    from distilmt.models.initialization import sizes_of
+    from distilmt.models.presets import shape
+
+    directory, own = pretrained_directory(name), config.tokenizer.path
+    if config.student.pretrained_parts == "all" and (
+        own is None or tokenizer.load(Path(own)).fingerprint != tokenizer.load(directory).fingerprint
+    ):
+        other = ", or student.pretrained_parts to encoder" if config.student.input != "text" else ""
+        raise UserError(
+            f"student.pretrained {name} has a vocabulary of its own: set tokenizer.path to {directory}{other}"
+        )
+    trained = load_model(directory)
+    model, sizes = config.student.model, sizes_of(trained)
+    sizes |= {**asdict(shape(model)), "max_positions": model.max_positions, "frame_size": model.frame_size or 0}
+    check_shape(trained, model.architecture, sizes, config.student.pretrained_parts)
+
+
+def _is_trained(config: RunConfig) -> bool:
+    """Whether the run has trained its student from this start already."""
+    record = read_step(config.paths.student)
+    return record is not None and record.settings.get("student.pretrained") == config.student.pretrained
+
+
+def pretrained_ctc_head(config: RunConfig) -> CtcHead | None:
+    """The projection of CTC that `student.pretrained` was trained with; None without one."""
+    from distilmt.models.presets import shape
+    from distilmt.training.ctc_head import read_ctc_head
+
+    student = config.student
+    if not student.pretrained or not student.objective.ctc_weight:
+        return None
+    outputs = student.voices.stack if student.input == "speech" else 1
+    return read_ctc_head(pretrained_directory(student.pretrained), shape(student.model).d_model // outputs)
+
+
+def initial_student(config: RunConfig, tokenizer: Tokenizer) -> Seq2SeqModel:
+    """The student before its training: random weights, or those of `student.pretrained`.
+
+    Raises:
+        UserError: the weights cannot be read, or are of another shape.
+    """
+    from distilmt.models.architectures import new_model
+    from distilmt.models.checkpoint import load_model
+    from distilmt.models.initialization import copy_pretrained
+
+    student = config.student
+    model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
+    if student.pretrained:
+        directory = pretrained_directory(student.pretrained)
+        copy_pretrained(load_model(directory), model, student.pretrained_parts)
+        logger.debug(f"the student starts from {directory}")
+    return model

@@ -46,8 +46,8 @@ def head_rows(head: Mapping[str, Tensor], characters: str, alphabet: str) -> dic
     """
     result = initial_head(len(alphabet), head["ctc.weight"].shape[1])
     rows = {character: row for row, character in enumerate(characters, 1)}
-    known = [(row, rows[character]) for row, character in enumerate(alphabet, 1) if character in rows]
-    to_rows, from_rows = ([BLANK, *numbers] for numbers in (zip(*known, strict=True) if known else ((), ())))
+    shared = [(row, rows[character]) for row, character in enumerate(alphabet, 1) if character in rows]
+    to_rows, from_rows = ([BLANK, *numbers] for numbers in (zip(*shared, strict=True) if shared else ((), ())))
     for name, values in result.items():
         values[to_rows] = head[name][from_rows].to(values.dtype)
     return result

@@ -128,9 +128,13 @@ def check_pretrained(trained: Seq2SeqModel, architecture: str, sizes: Mapping[st
             "student.pretrained_parts is encoder, but the encoder of a student of text has the vocabulary too: set it "
             "to all"
         )
-    theirs = sizes_of(trained)
+    trained_sizes = sizes_of(trained)
     names = [name for name in sizes if parts == "all" or name in _ENCODER_SIZES]
-    differing = [f"{name} is {theirs[name]} there, {sizes[name]} here" for name in names if theirs[name] != sizes[name]]
+    differing = [
+        f"{name} is {trained_sizes[name]} there, {sizes[name]} here"
+        for name in names
+        if trained_sizes[name] != sizes[name]
+    ]
     if differing:
         raise UserError(
             f"student.pretrained has another shape than student.model ({'; '.join(differing)}): make them equal"

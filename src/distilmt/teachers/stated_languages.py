@@ -43,7 +43,7 @@ class StatedLanguages:
     def fits(self, source: str, target: str) -> bool:
         """Whether they do not contradict a pair: a group of languages (`ROMANCE`, `roa`) contradicts none."""
         pairs = ((self.source, source), (self.target, target))
-        return all(not is_language(stated) or same_language(stated, wanted) for stated, wanted in pairs)
+        return all(not is_language(stated) or same_language(stated, language) for stated, language in pairs)
 
     def __str__(self) -> str:
         sides = (("from", self.source), ("to", self.target))

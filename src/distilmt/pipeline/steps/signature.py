@@ -33,8 +33,8 @@ def _teacher(config: RunConfig) -> str:
 
 def _pretrained(student: StudentConfig) -> str:
     name = str(student.pretrained)
-    known = pretrained.STUDENT.name if name in (pretrained.DEMO, str(pretrained.STUDENT)) else Path(name).name
-    return f"pretrained-{known}" + ("" if student.pretrained_parts == "all" else f".{student.pretrained_parts}")
+    model = pretrained.STUDENT.name if name in (pretrained.DEMO, str(pretrained.STUDENT)) else Path(name).name
+    return f"pretrained-{model}" + ("" if student.pretrained_parts == "all" else f".{student.pretrained_parts}")
 
 
 def signature(config: RunConfig) -> str:

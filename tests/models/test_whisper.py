@@ -120,7 +120,7 @@ def test_a_table_entry_and_one_line_for_text(tokenizer, model):
 def test_a_run_on_text_refuses_it_before_it_trains(section):
     config = RunConfig()
     getattr(config, section).model = SHAPE
-    with pytest.raises(UserError, match=rf"^{section}\.model\.architecture 'whisper' reads pictures"):
+    with pytest.raises(UserError, match=rf"^{section}\.model\.architecture 'whisper' reads frames"):
         check_architectures(config)
 
 

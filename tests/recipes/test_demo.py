@@ -8,8 +8,10 @@ from helpers import commands, toy
 from distilmt.config.commands import DemoConfig
 from distilmt.models.presets import shape
 from distilmt.recipes import demo, demo_recipe, time_budget
+from distilmt.recipes.time_budget import RunClock
 from distilmt.utils import pretrained
 from distilmt.utils.errors import UserError
+from distilmt.utils.run_paths import RunPaths
 
 
 def test_more_minutes_carry_bigger_models():
@@ -139,8 +141,8 @@ def test_a_slow_machine_trains_a_shallower_teacher(tmp_path, monkeypatch, pace, 
     monkeypatch.setattr(demo.EncodedPairs, "of", lambda *_: Text())
     config = DemoConfig(minutes=20, teacher="train")
     first = demo.first_plan(config, tmp_path)
-    teacher = demo.with_teacher(first, demo.plan_teacher(config, first, tmp_path)).teacher
+    teacher = demo.with_teacher(first, demo.plan_teacher(config, first, tmp_path, RunClock(RunPaths(tmp_path)))).teacher
     assert requests == measured
     assert (teacher.model.encoder_layers, teacher.model.decoder_layers) == (layers, layers)
     assert teacher.training.batch_tokens == (2048 if layers == 5 else 1024)
-    assert teacher.training.max_steps == pytest.approx(0.42 * 1010 * 1.05 / pace, rel=0.02)
+    assert teacher.training.max_steps == pytest.approx(0.42 * 990 * 1.05 / pace, rel=0.02)

@@ -249,12 +249,12 @@ def test_c1_what_is_imported_is_named():
 
 
 def test_c1_serving_without_torch_names_what_it_imports():
-    """Core and the extras `serve`, `documents` and `pages` hold all that `translate` and `serve` import."""
+    """Core and the extras `serve`, `documents`, `pages` and `speech` hold all that `translate` and `serve` import."""
     modules = ("distilmt.documents.translate", "distilmt.serving", "distilmt.serving.server", "distilmt.config.loading")
     imported = packages(imports_under(*modules, "distilmt.cli.terminal"))
     assert {"ctranslate2", "fastapi", "jsonargparse", "lxml", "regex", "rich"} <= imported
     required = {PACKAGES.get(module, module).replace("_", "-") for module in imported}
-    names = set(lowest(["serve", "documents", "pages"]))
+    names = set(lowest(["serve", "documents", "pages", "speech"]))
     assert required - names == {
         "huggingface-hub",  # for models of the hub, named `hf:`
         "sacremoses",  # the others for the tokenizers of teachers

@@ -25,6 +25,7 @@ from distilmt.export.formats import student_exporters
 from distilmt.export.quantize import quantize_weights
 from distilmt.export.web import PAGES
 from distilmt.inference.image_translator import most_tokens
+from distilmt.rendering.drawing import scaled
 from distilmt.rendering.frames import frames_of
 from distilmt.rendering.ink import has_ink, split_columns
 
@@ -89,7 +90,7 @@ def test_frames_are_those_of_python_bit_by_bit():
         assert (frames == decoded(result["features"], np.float32).reshape(-1, len(frames)).T).all(), line.shape
         assert result["ink"] == has_ink(line)
         assert result["parts"] == [len(part) for part in split_columns(line, most)]
-        assert result["most"] == most_tokens(*line.shape)
+        assert result["most"] == most_tokens(1, line.shape[1], line.shape[0])
     assert {has_ink(line) for line in lines} == {True, False}
 
 
@@ -105,7 +106,7 @@ def test_pictures_are_scaled_as_pillow_scales_them():
         for p, target in pairs
     ]
     for (picture, target), result in zip(pairs, in_node(tasks), strict=True):
-        expected = np.asarray(Image.fromarray(picture).resize(target))
+        expected = np.asarray(scaled(Image.fromarray(picture), *target))
         assert (decoded(result).reshape(expected.shape) == expected).all(), (picture.shape, target)
 
 

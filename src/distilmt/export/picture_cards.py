@@ -22,7 +22,8 @@ _FEATURES = """HEIGHT, COLUMNS = {height}, {columns_per_frame}
 
 
 def features(line):
-    line = line.convert("L").resize((max(1, round(line.width * HEIGHT / line.height)), HEIGHT))
+    width = max(1, round(line.width * HEIGHT / line.height))
+    line = line.convert("L").resize((width, line.height)).resize((width, HEIGHT))  # in this order
     pixels = np.asarray(line, np.float32).T / 255  # [columns, HEIGHT]
     ink = np.median(pixels) - pixels
     ink = (-ink if ink.sum() < 0 else ink) / max(np.abs(ink).max(), 0.1)
@@ -52,8 +53,8 @@ def picture_form(name: str, library: str, use: str, model: WhisperModel, renderi
         "max_columns": widest_picture(model, rendering),
         "square": in_square * rendering.columns_per_frame,
         "most": model.dimensions.max_positions - 1,
-        "fewest": most_tokens(0, 1),
-        "per_square": most_tokens(1, 1) - most_tokens(0, 1),
+        "fewest": most_tokens(1, 1, 0),
+        "per_square": most_tokens(1, 1, 1) - most_tokens(1, 1, 0),
     }
     code = _FEATURES.strip().format(**values)
     return Form(f"{name}, reads pictures", library, _INTRODUCTION.format(**values) + use.replace("{features}", code))

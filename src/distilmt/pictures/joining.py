@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from distilmt.pictures.line_ink import Ink
+from distilmt.rendering.drawing import columns_of
 
 _MARGIN = 0.125
 """In heights of the letters: the mean margin of the renderer, so that letters have the size that the student knows."""
@@ -172,8 +173,7 @@ def _columns(pixels: np.ndarray, letters: np.ndarray, height: int, max_columns: 
         top, bottom = 0, letters.shape[0]  # as large as the whole paragraph, for which it was cut
     margin = round(_MARGIN * (bottom - top))
     image = Image.fromarray(np.pad(255 - pixels[top:bottom, left:right], margin, constant_values=255))
-    width = max(1, round(image.width * height / image.height))
-    return np.ascontiguousarray(np.asarray(image.resize((width, height))).T)
+    return columns_of(image, height)
 
 
 def _height_with_margins(letters: np.ndarray) -> float:

@@ -62,4 +62,13 @@ def columns_of(image: Image.Image, height: int, max_columns: int | None = None) 
     """
     columns = max(1, round(image.width * height / image.height))
     columns = columns if max_columns is None else min(columns, max_columns)
-    return np.ascontiguousarray(np.asarray(image.resize((columns, height))).T)
+    return np.ascontiguousarray(np.asarray(scaled(image, columns, height)).T)
+
+
+def scaled(image: Image.Image, width: int, height: int) -> Image.Image:
+    """A picture in another size: first its width changes, then its height.
+
+    In one call Pillow 13 chooses the order by the sizes, and earlier versions do not: the pixels would differ between
+    versions, and from those of the page in a browser.
+    """
+    return image.resize((width, image.height)).resize((width, height))

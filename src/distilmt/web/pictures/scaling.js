@@ -1,5 +1,5 @@
 // Scaling of gray pictures with cubic interpolation, as Pillow scales them: integer weights of 22 bits, rows of pixels
-// first, then columns, each rounded to a byte. A test holds both equal. A picture is {data, width, height}, row by row.
+// first, then columns, each rounded to a byte. A test holds it equal to `scaled` of rendering/drawing.py. A picture is {data, width, height}, row by row.
 const BITS = 22;
 const REACH = 2;
 const CURVE = -0.5;

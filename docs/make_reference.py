@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from distilmt.config import RunConfig, renamed
-from distilmt.config.commands import CompressConfig, DemoConfig, PublishConfig, ServeConfig, TranslateConfig
+from distilmt.config.commands import CompressConfig, DemoConfig, PublishConfig, ServeConfig
 from distilmt.config.distill import DistillConfig
 from distilmt.config.fields import bounds_of, fields, type_name
+from distilmt.config.translate import TranslateConfig
 
 OUTPUT = Path(__file__).parent / "reference" / "configuration.md"
 RENAMED = OUTPUT.with_name("renamed.md")

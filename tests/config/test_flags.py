@@ -3,10 +3,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from distilmt.config import RunConfig, loading
-from distilmt.config.commands import PlanConfig, TranslateConfig
+from distilmt.config.commands import PlanConfig
 from distilmt.config.comparison import CompareOptions
 from distilmt.config.fields import FLAG, Flag
 from distilmt.config.flags import keys_of, split_arguments
+from distilmt.config.translate import TranslateConfig
 from distilmt.utils.errors import UserError
 
 

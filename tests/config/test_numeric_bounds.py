@@ -19,9 +19,9 @@ from distilmt.config.commands import (
     LabelsConfig,
     PlanConfig,
     ServeConfig,
-    TranslateConfig,
 )
 from distilmt.config.comparison import CompareConfig
+from distilmt.config.translate import TranslateConfig
 from distilmt.utils.errors import UserError
 
 VALUES = ["-1", "0", str(10**21), "NaN", "inf", ""]

@@ -3,11 +3,11 @@
 import pytest
 import yaml
 
-from distilmt.config import RunConfig, commands, fields, loading, renamed
+from distilmt.config import RunConfig, commands, fields, loading, renamed, translate
 from distilmt.config.run_loading import load_run_dir
 from distilmt.utils.errors import UserError
 
-COMMANDS = {name: getattr(commands, name) for name in renamed.COMMANDS}
+COMMANDS = {name: {**vars(commands), **vars(translate)}[name] for name in renamed.COMMANDS}
 
 
 def names_of(kind):

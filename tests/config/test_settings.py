@@ -13,9 +13,9 @@ from distilmt.config.commands import (
     LabelsConfig,
     PlanConfig,
     ServeConfig,
-    TranslateConfig,
 )
 from distilmt.config.comparison import CompareConfig
+from distilmt.config.translate import TranslateConfig
 from distilmt.pipeline import runner
 from distilmt.utils.errors import UserError
 

@@ -12,7 +12,7 @@ from helpers import commands
 from helpers.recordings import RATE, encoded, synthesized, tone, wav
 
 import distilmt
-from distilmt.config.commands import TranslateConfig
+from distilmt.config.translate import TranslateConfig
 from distilmt.inference.speech_translator import SpeechTranslator
 from distilmt.recordings.files import translate_files
 from distilmt.utils import progress
@@ -69,6 +69,16 @@ def test_text_and_json_of_recordings(speech_student, mp3, hum):
     assert ends[1] <= talk["seconds"] and talk["file"] == str(mp3)
     assert silent["segments"] == [] and silent["seconds"] == 3
     assert result.stderr == f"distilmt: {hum}: no speech found, nothing is written\n"
+
+
+def test_a_full_standard_output_is_named(speech_student, mp3):
+    program = (
+        "import os, sys\nos.dup2(os.open('/dev/full', os.O_WRONLY), 1)\nfrom distilmt.cli import main\n"
+        f"sys.exit(main(['translate', {str(speech_student)!r}, {str(mp3)!r}, '--format', 'srt']))"
+    )
+    process = commands.Process(program=program).completed()
+    assert process.returncode == 2
+    assert process.stderr.decode().splitlines()[-1].startswith("distilmt: error: standard output cannot be written")
 
 
 def test_subtitles_and_a_directory_of_files(speech_student, mp3, hum, tmp_path):

@@ -14,7 +14,7 @@ from distilmt.cli.output import Output, standard_output
 from distilmt.cli.translate_pictures import check_no_pictures, has_pictures, translate_pictures
 from distilmt.cli.translate_recordings import check_no_recordings, has_recordings, translate_recordings
 from distilmt.config import loading
-from distilmt.config.commands import TranslateConfig
+from distilmt.config.translate import TranslateConfig
 from distilmt.utils.errors import UserError
 from distilmt.utils.texts import check_is_text
 

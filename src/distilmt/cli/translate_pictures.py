@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distilmt.cli.output import Output, standard_output
-from distilmt.config.commands import TranslateConfig
+from distilmt.config.translate import TranslateConfig
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import explained
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distilmt.cli.output import Output
-from distilmt.config.commands import TranslateConfig
+from distilmt.cli.output import Output, standard_output
+from distilmt.config.translate import TranslateConfig
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import explained
 
@@ -67,7 +67,6 @@ def _write_recording(recording: Recording, output: Output) -> None:
         has_speech = recording.has_speech
     elif has_speech := recording.write():
         output.result({"file": str(recording.target)}, str(recording.target))
-        sys.stdout.flush()
     if not has_speech:
         print(f"distilmt: {recording.source}: {NO_SPEECH}", file=sys.stderr, flush=True)
 
@@ -104,7 +103,8 @@ def _write_texts(texts: Iterable[str]) -> bool:
     """Write parts of a translation as they come; whether there was one."""
     is_written = False
     for text in texts:
-        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
-        sys.stdout.buffer.flush()
+        with standard_output():
+            sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+            sys.stdout.buffer.flush()
         is_written = True
     return is_written

@@ -13,7 +13,6 @@ from distilmt.config.commands import (
     LabelsConfig,
     PublishConfig,
     ServeConfig,
-    TranslateConfig,
 )
 from distilmt.config.distill import DistillConfig
 from distilmt.config.fields import suggestion
@@ -21,6 +20,7 @@ from distilmt.config.flags import one_path, split_arguments
 from distilmt.config.jobs import check_jobs
 from distilmt.config.parsing import parse, parse_values
 from distilmt.config.run_loading import load_run_dir
+from distilmt.config.translate import TranslateConfig
 from distilmt.utils.errors import UserError
 from distilmt.utils.texts import check_is_text
 

@@ -10,19 +10,17 @@ from distilmt.config import ComputeType
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_SEED, MAX_THREADS, bounded, bounds
 from distilmt.config.choices import CompressionGoal, ConstraintReference, Metric, ReportLanguage, Rerank
 from distilmt.config.effects import affects, config_field
-from distilmt.config.fields import FLAG, Flag
+from distilmt.config.fields import FLAG, POSITIONAL, Flag
 from distilmt.config.hub_names import plain_name
 from distilmt.utils.errors import UserError
 from distilmt.utils.pretrained import teacher_name
-
-_POSITIONAL = {FLAG: Flag(positional=True, literal=True)}
 
 
 @dataclass
 class CompressConfig:
     """Options of a compression."""
 
-    path: str = field(default="", metadata=_POSITIONAL)
+    path: str = field(default="", metadata=POSITIONAL)
     """A run directory with a trained student."""
     max_drop: float = bounded(0.5, 0, 100)
     """Quality constraint: maximum loss on the validation sentences, in points of `metric`."""
@@ -84,7 +82,7 @@ class LabelsConfig:
         default="check", metadata={FLAG: Flag(positional=True)}
     )
     """check, info, merge, split or select."""
-    paths: list[str] = field(default_factory=list, metadata=_POSITIONAL)
+    paths: list[str] = field(default_factory=list, metadata=POSITIONAL)
     """Label stores: the directories named `labels` of runs."""
     prefix_ids: bool = False
     """merge: put `1:` in front of the ids of the first store, `2:` of the second, and so on."""
@@ -176,7 +174,7 @@ class DemoConfig:
 class ServeConfig:
     """Options of the server."""
 
-    models: list[str] = field(default_factory=list, metadata=_POSITIONAL)
+    models: list[str] = field(default_factory=list, metadata=POSITIONAL)
     """Exported models, run directories, or models of the hub (`hf:OWNER/NAME`); `en-it=MODEL` sets the languages."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 listens on all addresses of this machine."""
@@ -246,9 +244,9 @@ class ServeConfig:
 class PublishConfig:
     """Options of the upload to the Hugging Face hub."""
 
-    path: str = field(default="", metadata=_POSITIONAL)
+    path: str = field(default="", metadata=POSITIONAL)
     """A run directory."""
-    repository: str = field(default="", metadata=_POSITIONAL)
+    repository: str = field(default="", metadata=POSITIONAL)
     """Name on the hub: `OWNER/NAME`; it is created if it does not exist."""
     system: str = "student-int8"
     """Which export of the run is published; `compressed` is the result of `distilmt compress`."""
@@ -256,55 +254,6 @@ class PublishConfig:
     """Whether a new repository is private."""
     license: str | None = None
     """License of the model (`cc-by-4.0`); null: that of teacher and text (`export.licenses`), if both are the same."""
-
-
-@dataclass
-class TranslateConfig:
-    """Options of the translation."""
-
-    path: str = field(default="", metadata=_POSITIONAL)
-    """A run directory, an exported model, or `hf:OWNER/NAME[@REVISION]`, a model of the Hugging Face hub."""
-    files: list[str] = field(default_factory=list, metadata=_POSITIONAL)
-    """Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json; default: lines of standard input. A
-    student that reads pictures: .png .jpg .webp .bmp .tif .gif .pdf. One that reads speech: .wav .flac .ogg .mp3
-    .m4a."""
-    output: str | None = None
-    """Where the translation is written: a file, or a directory, in which the document keeps its name. Of pictures a
-    .txt or .json file; of recordings .txt, .srt, .vtt or .json."""
-    overlay: str | None = None
-    """Where pictures with the translation laid over their text are written: a .png or .pdf file, or a directory."""
-    overlay_font: str | None = None
-    """Font file of `overlay`; null: an installed one that has all characters."""
-    text: str | None = field(default=None, metadata={FLAG: Flag(literal=True)})
-    """A text to translate instead of files or standard input."""
-    format: Literal["lines", "txt", "srt", "vtt", "ass", "html", "md", "po", "json"] | None = None
-    """Input format: `lines` go to the model unchanged (standard input); else a document (`text`: txt). Of recordings
-    the output format: `txt` (default), `srt`, `vtt` or `json`."""
-    live: bool = False
-    """Translate speech from standard input as it comes (wav or raw PCM of 16 bits, mono, 16 kHz): a line after every
-    pause."""
-    encoding: str | None = None
-    """Encoding of lines and documents without a byte order mark (cp1252, shift_jis); null: as declared, or UTF-8."""
-    json_keys: list[str] = field(
-        default_factory=list, metadata={FLAG: Flag(literal=True, repeated=True, separated=True)}
-    )
-    """In .json files, translate only strings below these keys (`title,text`); empty: all strings."""
-    glossary: str | None = None
-    """Glossary of prescribed translations: a .tsv file, each line a term, a tab and its translation."""
-    keep: list[str] = field(default_factory=list, metadata={FLAG: Flag(literal=True, repeated=True)})
-    """Regular expressions of spans in a document or text to copy unchanged, besides placeholders and code."""
-    n_best: int = bounded(1, 1, MAX_BEAM)
-    """Translations of each line, best first."""
-    confidence: bool = False
-    """Write the model's confidence (0 to 1) and a tab before the translation of each line."""
-    system: str = "student-int8"
-    """Which export of a run directory is used; `compressed` is the result of `distilmt compress`."""
-    beam_size: int | None = bounded(None, 1, MAX_BEAM)
-    """Beam size; 1 is greedy; null: the beam the model was compressed for, else 4."""
-    threads: int = bounded(0, 0, MAX_THREADS)
-    """CPU threads; 0: one per core."""
-    shortlist: bool | None = None
-    """Whether the model's shortlist is used; null uses it if there is one."""
 
 
 def parse_size(text: str, name: str) -> int:

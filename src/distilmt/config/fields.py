@@ -37,6 +37,10 @@ class Flag:
         return not (self.positional or self.hidden)
 
 
+POSITIONAL = {FLAG: Flag(positional=True, literal=True)}
+"""Metadata of a key that is given by position, as typed."""
+
+
 def suggestion(word: str, choices: Sequence[str], prefix: str = "") -> str:
     """`: did you mean …?` with the nearest known word, or the list of known words."""
     close = difflib.get_close_matches(word, choices, 1, 0.6) or [k for k in choices if k.split(".")[-1] == word][:1]

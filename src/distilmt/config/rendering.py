@@ -93,3 +93,8 @@ class RenderingConfig:
     def frame_size(self) -> int:
         """Numbers of a frame."""
         return self.columns_per_frame * self.height
+
+    @property
+    def outputs_per_position(self) -> int:
+        """Characters that a position of the encoder can name under CTC: one."""
+        return 1

@@ -71,3 +71,8 @@ class VoicesConfig:
     def frame_size(self) -> int:
         """Numbers of a frame."""
         return self.stack * MELS
+
+    @property
+    def outputs_per_position(self) -> int:
+        """Characters that a position of the encoder can name under CTC: one every 20 ms."""
+        return self.stack

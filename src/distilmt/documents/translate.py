@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from distilmt.config.command_loading import FORMAT_OF_A_FILE
-from distilmt.config.commands import TranslateConfig
+from distilmt.config.translate import TranslateConfig
 from distilmt.documents import SUFFIXES, Translate, TranslateWithAttention, report_of, translate_document
 from distilmt.documents.document_report import DocumentReport
 from distilmt.documents.encoding import python_encoding

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from distilmt.config.commands import TranslateConfig
+from distilmt.config.translate import TEXT_OPTIONS, TranslateConfig, given_flags
 from distilmt.pictures.overlay_files import OverlayFile
 from distilmt.pictures.reading import SUFFIXES, read_picture
 from distilmt.pictures.translate import PageRecord, PictureTranslator, page_record, translate_pages
 from distilmt.utils.errors import UserError
-from distilmt.utils.output_files import output_files
+from distilmt.utils.output_files import output_files, source_files
 from distilmt.utils.run_dir import write_text
 
 TEXT_SUFFIXES, OVERLAY_SUFFIXES = (".txt", ".json"), (".png", ".pdf")
@@ -44,14 +44,7 @@ def picture_targets(config: TranslateConfig, is_json: bool = False) -> dict[Path
         UserError: a file is missing or no picture, an option is for text, or a file would be overwritten.
     """
     _check_options(config)
-    sources = [Path(name) for name in config.files]
-    for source in sources:
-        if not source.is_file():
-            raise UserError(f"{source} does not exist, or is not a file: name pictures after the model")
-        if source.suffix.lower() not in SUFFIXES:
-            raise UserError(
-                f"{source}: the model reads pictures, not {source.suffix or 'this'}: use {' '.join(SUFFIXES)}"
-            )
+    sources = source_files(config.files, SUFFIXES, "pictures", "pictures")
     texts = _paths(sources, config.output, "--output", TEXT_SUFFIXES, ".json" if is_json else ".txt")
     overlays = _paths(sources, config.overlay, "--overlay", OVERLAY_SUFFIXES, None)
     return {source: _Targets(*pair) for source, *pair in zip(sources, texts, overlays, strict=True)}
@@ -62,18 +55,7 @@ def _check_options(config: TranslateConfig) -> None:
         raise UserError(f"{config.path} reads pictures: --live is for students that read speech, leave it out")
     if not config.files:
         raise UserError(f"{config.path} reads pictures: name picture files after it ({' '.join(SUFFIXES)})")
-    for_text = {
-        "--text": config.text is not None,
-        "--format": config.format is not None,
-        "--encoding": config.encoding is not None,
-        "--json_keys": bool(config.json_keys),
-        "--glossary": config.glossary is not None,
-        "--keep": bool(config.keep),
-        "--n_best": config.n_best > 1,
-        "--confidence": config.confidence,
-        "--shortlist": config.shortlist is not None,
-    }
-    if given := [flag for flag, is_given in for_text.items() if is_given]:
+    if given := given_flags(config, (*TEXT_OPTIONS, "format")):
         raise UserError(f"{config.path} reads pictures: {given[0]} is for models of text, leave it out")
 
 

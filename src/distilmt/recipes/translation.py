@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TypeAlias, overload
 
 from distilmt.config.bounds import MAX_BEAM, MAX_THREADS
-from distilmt.config.commands import TranslateConfig
+from distilmt.config.translate import TranslateConfig
 from distilmt.documents import translate as documents
 from distilmt.inference.base import DecodingOptions, Hypothesis
 from distilmt.inference.hub import model_directory

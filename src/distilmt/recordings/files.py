@@ -11,18 +11,17 @@ import numpy as np
 
 from distilmt.audio.decoding import SUFFIXES, audio_blocks, duration
 from distilmt.audio.features import SAMPLE_RATE
-from distilmt.config.commands import TranslateConfig
+from distilmt.config.translate import TEXT_OPTIONS, TranslateConfig, given_flags
 from distilmt.recordings.records import TranslatedSegment, one_line, segment_records
 from distilmt.recordings.subtitles import srt, vtt
 from distilmt.recordings.translate import BLOCK_SECONDS, SpeechModel, translate_recording
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
-from distilmt.utils.output_files import output_files
+from distilmt.utils.output_files import output_files, source_files
 from distilmt.utils.run_dir import write_text
 
 OUTPUT_SUFFIXES = (".txt", ".srt", ".vtt", ".json")
 NO_SPEECH = "no speech found, nothing is written"
-_NAMES = " ".join(SUFFIXES)
 
 
 @dataclass
@@ -94,13 +93,8 @@ def recording_targets(config: TranslateConfig, is_json: bool = False) -> dict[Pa
     """
     check_options(config, is_json)
     if not config.files:
-        raise UserError(f"{config.path} reads speech: name recordings after it ({_NAMES}), or add --live")
-    sources = [Path(name) for name in config.files]
-    for source in sources:
-        if not source.is_file():
-            raise UserError(f"{source} does not exist, or is not a file: name recordings after the model")
-        if source.suffix.lower() not in SUFFIXES:
-            raise UserError(f"{source}: the model reads speech, not {source.suffix or 'this'}: use {_NAMES}")
+        raise UserError(f"{config.path} reads speech: name recordings after it ({' '.join(SUFFIXES)}), or add --live")
+    sources = source_files(config.files, SUFFIXES, "recordings", "speech")
     if config.output is None:
         if len(sources) > 1 and config.format in ("srt", "vtt"):
             raise UserError(f"subtitles of {len(sources)} files need an output directory: add --output DIR")
@@ -123,19 +117,7 @@ def check_options(config: TranslateConfig, is_json: bool = False) -> None:
     Raises:
         UserError: one is.
     """
-    for_others = {
-        "--text": config.text is not None,
-        "--overlay": config.overlay is not None,
-        "--overlay_font": config.overlay_font is not None,
-        "--encoding": config.encoding is not None,
-        "--json_keys": bool(config.json_keys),
-        "--glossary": config.glossary is not None,
-        "--keep": bool(config.keep),
-        "--n_best": config.n_best > 1,
-        "--confidence": config.confidence,
-        "--shortlist": config.shortlist is not None,
-    }
-    if given := [flag for flag, is_given in for_others.items() if is_given]:
+    if given := given_flags(config, (*TEXT_OPTIONS, "overlay", "overlay_font")):
         raise UserError(f"{config.path} reads speech: {given[0]} is for other models, leave it out")
     if config.format is not None and f".{config.format}" not in OUTPUT_SUFFIXES:
         raise UserError(f"--format {config.format} is for models of text: of speech use txt, srt, vtt or json")

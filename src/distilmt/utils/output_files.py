@@ -1,4 +1,4 @@
-"""Where the translations of files are written: a file, or a directory for several."""
+"""Files that are translated, and where their translations are written: a file, or a directory for several."""
 
 from __future__ import annotations
 
@@ -7,6 +7,29 @@ from pathlib import Path
 
 from distilmt.utils.arguments import check_written_path
 from distilmt.utils.errors import UserError
+
+
+def source_files(names: Sequence[str], suffixes: Collection[str], noun: str, kind: str) -> list[Path]:
+    """Files to translate. Nothing is read.
+
+    Args:
+        names: their paths.
+        suffixes: those that the model reads.
+        noun: what the files are, for messages: `recordings`.
+        kind: what the model reads: `speech`.
+
+    Raises:
+        UserError: a file is missing, or of another kind.
+    """
+    sources = [Path(name) for name in names]
+    for source in sources:
+        if not source.is_file():
+            raise UserError(f"{source} does not exist, or is not a file: name {noun} after the model")
+        if source.suffix.lower() not in suffixes:
+            raise UserError(
+                f"{source}: the model reads {kind}, not {source.suffix or 'this'}: use {' '.join(suffixes)}"
+            )
+    return sources
 
 
 def output_files(

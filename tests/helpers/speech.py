@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from distilmt.audio.features import MELS, SAMPLE_RATE
-from distilmt.config.rendering import RenderingConfig
-from distilmt.export.ctranslate2_pictures import export_pictures
+from distilmt.config.voices import VoicesConfig
+from distilmt.export.ctranslate2_speech import export_speech
 from helpers.pictures import SHAPE, new_picture_model
 
 STACK, MAX_SECONDS = 4, 5.0
@@ -18,14 +17,9 @@ SPEECH_SHAPE = replace(SHAPE, frame_size=STACK * MELS, max_positions=64)
 
 
 def export_speech_model(tokenizer, directory: Path, seed: int = 1) -> None:
-    """A model of random weights that reads speech: one of pictures whose columns are mel frames."""
-    frames = RenderingConfig(height=MELS, columns_per_frame=STACK)
-    export_pictures(new_picture_model(tokenizer, seed, shape=SPEECH_SHAPE), tokenizer, directory, "float32", frames)
-    manifest = json.loads((directory / "distilmt.json").read_text())
-    for key in ("height", "columns_per_frame", "max_columns"):
-        del manifest[key]
-    manifest |= {"input": "speech", "stack": STACK, "max_seconds": MAX_SECONDS}
-    (directory / "distilmt.json").write_text(json.dumps(manifest))
+    """A model of random weights that reads speech."""
+    voices = VoicesConfig(stack=STACK, max_seconds=MAX_SECONDS)
+    export_speech(new_picture_model(tokenizer, seed, shape=SPEECH_SHAPE), tokenizer, directory, "float32", voices)
 
 
 def utterance(seconds: float, seed: int = 1) -> np.ndarray:

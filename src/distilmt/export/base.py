@@ -6,7 +6,6 @@ exporters through this interface alone: before anything is trained, in the step 
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from distilmt.config import ExportConfig, RunConfig
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.card import ModelCard
 from distilmt.utils.errors import UserError
-from distilmt.utils.extras import install_command
+from distilmt.utils.extras import check_packages
 
 if TYPE_CHECKING:
     from transformers import MarianMTModel
@@ -104,9 +103,7 @@ def require_packages(name: str, packages: Sequence[str], extra: str = "") -> Non
     Raises:
         UserError: some are missing.
     """
-    missing = [package for package in packages if importlib.util.find_spec(package) is None]
-    if missing:
-        raise UserError(f"the export format {name!r} needs {', '.join(missing)}: {install_command(extra)}")
+    check_packages(f"the export format {name!r}", packages, extra)
 
 
 def require_marian(name: str, config: RunConfig) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from ctranslate2.converters.transformers import WhisperLoader
+from typing import TYPE_CHECKING
 
 from distilmt.config import ComputeType, ExportConfig, RunConfig
 from distilmt.config.rendering import RenderingConfig
@@ -16,20 +13,17 @@ from distilmt.config.systems import type_suffix
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.base import TrainedModel, require_packages
 from distilmt.export.card import Form, write_card
-from distilmt.export.ctranslate2 import save
+from distilmt.export.ctranslate2_frames import whisper_model, write_frame_export
 from distilmt.export.picture_texts import pictures_of
 from distilmt.inference.image_translator import ImageTranslator
-from distilmt.inference.manifest import ExportManifest, write_manifest
+from distilmt.inference.manifest import ExportManifest
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.frames import FRAMES_PER_POSITION
 from distilmt.rendering.frames import frame_count
 from distilmt.rendering.renderer import Renderer
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import atomic_directory
 
 if TYPE_CHECKING:
-    from transformers import WhisperForConditionalGeneration
-
     from distilmt.models.whisper import WhisperModel
 
 USE = """
@@ -55,8 +49,6 @@ print(translator.translate_lines([columns])[0])
 ```
 """
 """Instructions for the model card."""
-END, START, NO_TIMESTAMPS = "<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"
-"""Names that CTranslate2 needs in Whisper's vocabulary: of `</s>`, `<pad>` and the last token."""
 
 
 def export_pictures(
@@ -78,10 +70,7 @@ def export_pictures(
     """
     whisper = picture_model(model)
     check_frames(whisper, rendering)
-    with atomic_directory(directory) as temporary:
-        save(specification(whisper.network, tokenizer), temporary, compute_type)
-        (temporary / "target.spm").write_bytes((tokenizer.directory / "target.spm").read_bytes())
-        write_manifest(temporary, manifest_of(whisper, compute_type, rendering))
+    write_frame_export(whisper, tokenizer, directory, manifest_of(whisper, compute_type, rendering))
 
 
 def picture_model(model: Seq2SeqModel) -> WhisperModel:
@@ -90,11 +79,7 @@ def picture_model(model: Seq2SeqModel) -> WhisperModel:
     Raises:
         UserError: it is of another one.
     """
-    from distilmt.models.whisper import WhisperModel
-
-    if not isinstance(model, WhisperModel):
-        raise UserError(f"a model of the architecture {model.architecture!r} reads no pictures: export a whisper model")
-    return model
+    return whisper_model(model, "reads no pictures")
 
 
 def check_frames(model: WhisperModel, rendering: RenderingConfig) -> None:
@@ -129,23 +114,6 @@ def manifest_of(model: WhisperModel, compute_type: str, rendering: RenderingConf
         "columns_per_frame": rendering.columns_per_frame,
         "max_columns": widest_picture(model, rendering),
     }
-
-
-def specification(network: WhisperForConditionalGeneration, tokenizer: Tokenizer) -> Any:
-    """CTranslate2's description of the model, with the target vocabulary.
-
-    Whisper's names stand for `</s>` and `<pad>`; `<pad>` and `<|notimestamps|>` are never generated.
-    """
-    loader: Any = WhisperLoader()
-    spec = loader.get_model_spec(copy.deepcopy(network))  # quantization changes the weights
-    tokens = [END, *tokenizer.target.tokens[1:-1], START, NO_TIMESTAMPS]
-    spec.register_vocabulary(tokens)
-    spec.config.suppress_ids = [len(tokens) - 2, len(tokens) - 1]
-    spec.config.suppress_ids_begin = []
-    spec.config.lang_ids = []
-    last = network.config.decoder_layers - 1
-    spec.config.alignment_heads = [[last, head] for head in range(network.config.decoder_attention_heads)]
-    return spec
 
 
 @dataclass(frozen=True)

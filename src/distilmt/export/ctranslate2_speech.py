@@ -14,16 +14,14 @@ from distilmt.config.voices import MELS, VoicesConfig
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.base import TrainedModel, require_packages
 from distilmt.export.card import Form, write_card
-from distilmt.export.ctranslate2 import save
-from distilmt.export.ctranslate2_pictures import specification
+from distilmt.export.ctranslate2_frames import whisper_model, write_frame_export
 from distilmt.export.speech_texts import utterances_of
-from distilmt.inference.manifest import ExportManifest, write_manifest
+from distilmt.inference.manifest import ExportManifest
 from distilmt.inference.speech_translator import SpeechTranslator
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.frames import FRAMES_PER_POSITION
 from distilmt.rendering.voices import held_out_voices
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import atomic_directory
 
 if TYPE_CHECKING:
     from distilmt.models.whisper import WhisperModel
@@ -68,10 +66,7 @@ def export_speech(
         "stack": voices.stack,
         "max_seconds": longest_utterance(whisper, voices),
     }
-    with atomic_directory(directory) as temporary:
-        save(specification(whisper.network, tokenizer), temporary, compute_type)
-        (temporary / "target.spm").write_bytes((tokenizer.directory / "target.spm").read_bytes())
-        write_manifest(temporary, manifest)
+    write_frame_export(whisper, tokenizer, directory, manifest)
 
 
 def speech_model(model: Seq2SeqModel, voices: VoicesConfig) -> WhisperModel:
@@ -80,17 +75,14 @@ def speech_model(model: Seq2SeqModel, voices: VoicesConfig) -> WhisperModel:
     Raises:
         UserError: it is of another one, or its frames have another size.
     """
-    from distilmt.models.whisper import WhisperModel
-
-    if not isinstance(model, WhisperModel):
-        raise UserError(f"a model of the architecture {model.architecture!r} hears no speech: export a whisper model")
-    size = model.network.config.num_mel_bins
+    whisper = whisper_model(model, "hears no speech")
+    size = whisper.network.config.num_mel_bins
     if size != voices.frame_size:
         raise UserError(
             f"the model hears frames of {size} numbers, but student.voices.stack is {voices.stack}, which makes "
             f"{voices.stack} times {MELS} mel bands: use the value of its training"
         )
-    return model
+    return whisper
 
 
 def longest_utterance(model: WhisperModel, voices: VoicesConfig) -> float:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import nn
-from transformers import AutoTokenizer, WhisperFeatureExtractor, WhisperForConditionalGeneration
+from transformers import WhisperFeatureExtractor
 
 from distilmt.audio.features import FRAMES_PER_SECOND, HOP, MELS, SAMPLE_RATE, STEP, frames_of, log_mel
 from distilmt.config import ExportConfig, RunConfig
@@ -19,11 +16,9 @@ from distilmt.config.voices import VoicesConfig
 from distilmt.export.base import TrainedModel, require_packages
 from distilmt.export.card import Form, write_card
 from distilmt.export.ctranslate2_speech import longest_utterance, speech_model
+from distilmt.export.huggingface_frames import translations_of_frames, write_whisper
 from distilmt.export.speech_texts import utterances_of
 from distilmt.inference.speech_translator import most_tokens
-from distilmt.models.checkpoint import write_tokenizer
-from distilmt.models.frames import FRAMES_PER_POSITION
-from distilmt.models.whisper_checkpoint import generation_config
 from distilmt.utils.run_dir import atomic_directory
 
 _USE = """
@@ -82,15 +77,11 @@ class SpeechDirectoryExporter:
     def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
         """As `Exporter.export`."""
         whisper = speech_model(trained.model, self.voices)
-        positions = whisper.dimensions.max_positions
-        network = copy.deepcopy(whisper.network).to(getattr(torch, config.huggingface_type))
-        network.generation_config = generation_config(network)
         with atomic_directory(path) as temporary:
-            network.save_pretrained(temporary)
-            write_tokenizer(trained.tokenizer, temporary, positions)
-            extractor = WhisperFeatureExtractor(MELS, SAMPLE_RATE, HOP)
-            extractor.save_pretrained(temporary)
-            form = self._form(config.huggingface_type, positions, longest_utterance(whisper, self.voices))
+            write_whisper(whisper, trained.tokenizer, temporary, config.huggingface_type)
+            WhisperFeatureExtractor(MELS, SAMPLE_RATE, HOP).save_pretrained(temporary)
+            longest = longest_utterance(whisper, self.voices)
+            form = self._form(config.huggingface_type, whisper.dimensions.max_positions, longest)
             write_card(temporary, trained.card, form)
 
     def _form(self, precision: str, positions: int, max_seconds: float) -> Form:
@@ -114,7 +105,6 @@ class SpeechDirectoryExporter:
         return {"": translations_by_transformers(path, texts, self.voices)}
 
 
-@torch.inference_mode()
 def translations_by_transformers(directory: Path, texts: Sequence[str], voices: VoicesConfig) -> list[str]:
     """Translate recordings of texts with a directory in safetensors and transformers' `generate`, greedily.
 
@@ -123,27 +113,5 @@ def translations_by_transformers(directory: Path, texts: Sequence[str], voices: 
         texts: one sentence each, that can be spoken.
         voices: what the model hears.
     """
-    model = WhisperForConditionalGeneration.from_pretrained(directory, use_safetensors=True, dtype=torch.float32).eval()
-    model.generation_config.max_length = None  # every recording has a bound of its own
-    tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
-    positions = model.model.encoder.embed_positions.weight.data
-    translations = []
-    for samples in utterances_of(texts, voices):
-        frames = frames_of(log_mel(samples), voices.stack)
-        most = min(len(positions) - 1, most_tokens(voices.stack, len(frames)))
-        ids = _generated(model, frames[: FRAMES_PER_POSITION * len(positions)], positions, most)
-        translations.append(str(tokenizer.decode(ids, skip_special_tokens=True)))
-    return translations
-
-
-def _generated(
-    model: WhisperForConditionalGeneration, frames: np.ndarray, positions: torch.Tensor, most: int
-) -> list[int]:
-    """Greedy tokens of one recording; transformers accepts one length only, which is set to that of the recording."""
-    length = len(frames) // FRAMES_PER_POSITION
-    network: Any = model
-    network.config.max_source_positions = length
-    network.model.encoder.embed_positions = nn.Embedding.from_pretrained(positions[:length])
-    features = torch.from_numpy(np.ascontiguousarray(frames.T[None]))  # [1, frame size, frames]
-    ids = network.generate(features, num_beams=1, do_sample=False, max_new_tokens=most)[0].tolist()
-    return [number for number in ids if number < network.config.pad_token_id]
+    sources = (frames_of(log_mel(samples), voices.stack) for samples in utterances_of(texts, voices))
+    return translations_of_frames(directory, sources, partial(most_tokens, voices.stack))

@@ -156,7 +156,7 @@ def read_by_onnxruntime(directory: Path, lines: Sequence[np.ndarray], quantized:
     translations = []
     for columns in lines:
         frames = frames_of(columns, manifest["columns_per_frame"])
-        most = most_tokens(len(frames) * manifest["columns_per_frame"], manifest["height"])
+        most = most_tokens(manifest["columns_per_frame"], manifest["height"], len(frames))
         (states,) = encoder.run(None, {"input_features": np.ascontiguousarray(frames.T[None])})
         memory = {"encoder_hidden_states": states}
         ids = greedy_ids(decoder, config, memory, prompt, min(manifest["max_positions"] - 1, most))[0]

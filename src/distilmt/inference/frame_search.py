@@ -13,7 +13,7 @@ import ctranslate2
 import numpy as np
 import sentencepiece as spm
 
-from distilmt.inference.base import DecodingOptions, Hypothesis
+from distilmt.inference.base import DecodingOptions, Hypothesis, join_hypotheses
 from distilmt.inference.device import compute_type_for, usable_device
 from distilmt.inference.manifest import ExportManifest, read_model_file, unpacked_files, wrap_mismatched_files
 from distilmt.inference.tokenization import without_broken_bytes
@@ -78,6 +78,14 @@ class FrameSearch:
     def frame_size(self) -> int:
         """Numbers of a frame that the model reads; of others CTranslate2 would read other memory."""
         return int(self._model.n_mels)
+
+    def hypotheses_of_parts(
+        self, parts: Sequence[Sequence[Frames]], options: DecodingOptions
+    ) -> list[list[Hypothesis]]:
+        """The best translations of sources that are cut into parts, joined; none where all parts are None."""
+        ranked = iter(self.hypotheses([frames for own in parts for frames in own], options))
+        joined = [[each for each in islice(ranked, len(own)) if each] for own in parts]
+        return [[join_hypotheses(row) for row in zip(*own, strict=False)] for own in joined]
 
     def hypotheses(self, sources: Sequence[Frames], options: DecodingOptions) -> list[list[Hypothesis]]:
         """The best translations of each source, best first; none for None. Loops are searched again without them."""

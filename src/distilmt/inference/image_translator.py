@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from distilmt.inference.base import DEFAULT_DECODING, DecodingOptions, Hypothesis, join_hypotheses
+from distilmt.inference.base import DEFAULT_DECODING, DecodingOptions, Hypothesis
 from distilmt.inference.frame_search import FrameSearch
 from distilmt.inference.manifest import ExportManifest, check_input, read_manifest
 from distilmt.rendering.frames import frames_of
@@ -47,7 +46,7 @@ class ImageTranslator:
         check_input(self.path, manifest, "image")
         self.height, self.columns_per_frame, self.max_columns = _sizes(self.path, manifest)
         self.beam_size = int(manifest.get("beam_size", 4))
-        limit = partial(_most_tokens, self.columns_per_frame, self.height)
+        limit = partial(most_tokens, self.columns_per_frame, self.height)
         self._search = FrameSearch(self.path, manifest, limit, threads, workers, device)
         if self._search.frame_size != self.height * self.columns_per_frame:
             raise UserError(
@@ -85,10 +84,7 @@ class ImageTranslator:
     ) -> list[list[Hypothesis]]:
         """The best translations of each picture, best first; none for an empty picture. As `translate_lines`."""
         parts = [split_columns(self._checked(line, number), self.max_columns) for number, line in enumerate(lines)]
-        sources = [self._frames(part) for per_line in parts for part in per_line]
-        iterator = iter(self._search.hypotheses(sources, options))
-        own = [[ranked for ranked in islice(iterator, len(per_line)) if ranked] for per_line in parts]
-        return [[join_hypotheses(ranked) for ranked in zip(*per_line, strict=False)] for per_line in own]
+        return self._search.hypotheses_of_parts([[*map(self._frames, own)] for own in parts], options)
 
     def _checked(self, line: np.ndarray, number: int) -> np.ndarray:
         if not isinstance(line, np.ndarray) or line.dtype != np.uint8 or line.shape[1:] != (self.height,):
@@ -101,13 +97,9 @@ class ImageTranslator:
         return frames_of(columns, self.columns_per_frame) if has_ink(columns) else None
 
 
-def _most_tokens(columns_per_frame: int, height: int, frames: int) -> int:
-    return most_tokens(frames * columns_per_frame, height)
-
-
-def most_tokens(columns: int, height: int) -> int:
-    """How many tokens the translation of a picture of a size has at most."""
-    return _FEWEST_TOKENS + _TOKENS_PER_SQUARE * columns // height
+def most_tokens(columns_per_frame: int, height: int, frames: int) -> int:
+    """How many tokens the translation of so many frames of a picture has at most."""
+    return _FEWEST_TOKENS + _TOKENS_PER_SQUARE * frames * columns_per_frame // height
 
 
 def _sizes(path: Path, manifest: ExportManifest) -> tuple[int, int, int]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from distilmt.audio.features import FRAMES_PER_SECOND, HOP, MELS, SAMPLE_RATE, frames_of, log_mel
-from distilmt.inference.base import DEFAULT_DECODING, DecodingOptions, Hypothesis, join_hypotheses
+from distilmt.inference.base import DEFAULT_DECODING, DecodingOptions, Hypothesis
 from distilmt.inference.frame_search import Frames, FrameSearch
 from distilmt.inference.manifest import ExportManifest, check_input, read_manifest
 from distilmt.utils import checksums
@@ -87,10 +86,7 @@ class SpeechTranslator:
         """The best translations of each utterance, best first; none for silence. As `translate_utterances`."""
         most = int(self.max_seconds * SAMPLE_RATE)
         parts = [[*_split(_checked(each, number), most)] for number, each in enumerate(samples)]
-        sources = [self._frames(part) for per_utterance in parts for part in per_utterance]
-        iterator = iter(self._search.hypotheses(sources, options))
-        own = [[ranked for ranked in islice(iterator, len(part)) if ranked] for part in parts]
-        return [[join_hypotheses(ranked) for ranked in zip(*per_utterance, strict=False)] for per_utterance in own]
+        return self._search.hypotheses_of_parts([[*map(self._frames, own)] for own in parts], options)
 
     def _frames(self, samples: np.ndarray) -> Frames:
         return frames_of(log_mel(samples), self.stack) if has_sound(samples) else None

@@ -89,11 +89,8 @@ def compare(
         UserError: a name is not in `systems`, or there are no rows.
         ValueError: X and y differ in length, or a system has no class of y.
     """
-    rows, labels = as_rows(X), column_or_1d(y)
-    check_consistent_length(rows, labels)
+    rows, labels = _checked_rows(X, y, samples)
     _check_names(systems, baseline, teacher)
-    if not len(labels) or samples < 1:
-        raise UserError(f"{len(labels)} rows and {samples} samples: give at least one of each")
     y_classes = np.unique(labels)
     systems = {name: as_predictor(system) for name, system in systems.items()}
     predictions = {name: _predict(system, rows, y_classes) for name, system in systems.items()}
@@ -114,6 +111,14 @@ def compare(
         )
         for name, system in systems.items()
     ]
+
+
+def _checked_rows(X: RowsLike, y: Labels, samples: int) -> tuple[Rows, np.ndarray]:
+    rows, labels = as_rows(X), column_or_1d(y)
+    check_consistent_length(rows, labels)
+    if not len(labels) or samples < 1:
+        raise UserError(f"{len(labels)} rows and {samples} samples: give at least one of each")
+    return rows, labels
 
 
 def _teacher_labels(

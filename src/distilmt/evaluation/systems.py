@@ -107,14 +107,10 @@ def evaluate(
         system: _system_scores(system, translations, references, sources, target, resampling)
         for system, translations in outputs.items()
     }
-    comparisons = [
-        row
-        for other, translations in others.items()
-        for row in paired_bootstrap(
-            (name, hypotheses), (other, translations), references, target, resampling.samples, resampling.seed
-        )
-    ]
-    return Evaluation(systems, comparisons)
+    pairs = [((name, hypotheses), other) for other in others.items()]
+    samples, seed = resampling.samples, resampling.seed
+    rows = [row for pair in pairs for row in paired_bootstrap(*pair, references, target, samples, seed)]
+    return Evaluation(systems, rows)
 
 
 def _check_options(against: object, target: object, resampling: Resampling) -> None:

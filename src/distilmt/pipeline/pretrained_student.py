@@ -99,10 +99,10 @@ def pretrained_ctc_head(config: RunConfig) -> CtcHead | None:
     from distilmt.training.ctc_head import read_ctc_head
 
     student = config.student
-    if not student.pretrained or not student.objective.ctc_weight:
+    if not student.pretrained or not student.objective.ctc_weight or student.frames is None:
         return None
-    outputs = student.voices.stack if student.input == "speech" else 1
-    return read_ctc_head(pretrained_directory(student.pretrained), shape(student.model).d_model // outputs)
+    width = shape(student.model).d_model // student.frames.outputs_per_position
+    return read_ctc_head(pretrained_directory(student.pretrained), width)
 
 
 def initial_student(config: RunConfig, tokenizer: Tokenizer) -> Seq2SeqModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import overload
@@ -60,7 +60,7 @@ def distill(
 
     Args:
         config: the configuration, the path of a YAML file, or a run to resume or its directory.
-        teacher: a Hugging Face seq2seq model (directory or hub name), a CTranslate2 directory or .argosmodel.
+        teacher: a Hugging Face seq2seq model (directory or hub name), a CTranslate2 directory, .argosmodel, or `demo`.
         pair: language pair, source first: `en-it`.
         text: one or several text files in the source language, one sentence per line.
         train: sentence pairs, besides or instead of `text`: two parallel files, or one .tsv, .jsonl or .parquet file.
@@ -81,28 +81,30 @@ def distill(
         True
     """
     if config is None:
-        values = {
+        paths: dict[str, object] = {
             "teacher": str(existing_path("teacher", teacher)) if teacher != "" else "",
-            "pair": pair,
             "text": _names("text", text),
             "train": _names("train", train),
-            "minutes": minutes,
             "run_dir": None if run_dir is None else str(written_path("run_dir", run_dir)),
-            "seed": seed,
         }
-        return _distill_text(parse_values(DistillConfig, values, {}))
+        return _distill_text({**paths, "pair": pair, "minutes": minutes, "seed": seed})
     if teacher or pair or text or train or (minutes, run_dir, seed) != (60.0, None, 1):
         raise UserError(
             "config and other arguments are both given: change the configuration with "
             "RunConfig.from_yaml(path, changes)"
         )
+    return _distill_config(config)
+
+
+def _distill_config(config: RunConfig | Run | str | Path) -> Run:
     with explained("distilmt.distill"):
         from distilmt.pipeline import runner
 
         return Run(runner.run(_loaded(config)))
 
 
-def _distill_text(options: DistillConfig) -> Run:
+def _distill_text(values: Mapping[str, object]) -> Run:
+    options = parse_values(DistillConfig, values, {})
     with explained("distilmt.distill"):
         from distilmt.recipes import distill as recipe
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from distilmt.config import ModelConfig, RunConfig
+from distilmt.config import RunConfig
 from distilmt.config.rendering import RenderingConfig
 from distilmt.data.readers import apt, apt_packages
+from distilmt.recipes.demo_frames import with_frames
 from distilmt.recipes.demo_recipe import SHORT_MINUTES
 from distilmt.rendering import fonts
 from distilmt.utils.run_dir import atomic_directory
@@ -29,9 +30,6 @@ HELD_OUT_FONTS = ("fonts-cantarell", "fonts-ebgaramond", "fonts-roboto-unhinted"
 """Small packages; missing ones are downloaded: 11 MB in all by `apt-cache show` on Debian 12."""
 LABEL_SHARE = 0.1
 """Share of the time for labels: pictures are learned in many updates, from fewer sentences."""
-_CTC_WEIGHT = 0.3
-_MAX_CHARS = 60
-"""A student learns to read short lines first, and in minutes hardly more."""
 _FONT_FILE = re.compile(r"usr/share/fonts/.*\.(ttf|otf)")
 
 
@@ -53,17 +51,8 @@ def with_pictures(config: RunConfig, minutes: float, cache: Path | None = None) 
         variants=1 if is_short else 4,
         rotation=1.0,
     )
-    layers = (3, 1) if is_short else (6, 2)
-    student = replace(
-        config.student,
-        input="image",
-        initialization="random",
-        rendering=rendering,
-        objective=replace(config.student.objective, ctc_weight=_CTC_WEIGHT),
-        model=ModelConfig(None, 256, 1024, 4, *layers, max_positions=256),
-    )
-    corpus = replace(config.corpus, cleaning=replace(config.corpus.cleaning, max_chars=_MAX_CHARS))
-    return replace(config, corpus=corpus, student=student)
+    student = replace(config.student, input="image", rendering=rendering)
+    return with_frames(config, student, layers=(3, 1) if is_short else (6, 2), max_positions=256)
 
 
 def font_entries(packages: Sequence[str], cache: Path, config_file: Path | None = None) -> list[str]:

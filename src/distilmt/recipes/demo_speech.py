@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from distilmt.config import ModelConfig, RunConfig
+from distilmt.config import RunConfig
 from distilmt.config.voices import LANGUAGE, VoicesConfig
+from distilmt.recipes.demo_frames import with_frames
 from distilmt.recipes.demo_recipe import SHORT_MINUTES
 
 VOICES = (
@@ -15,9 +16,6 @@ VOICES = (
 """Voices that speak a sentence in some hundredths of a second: flite's others take ten times as long."""
 LABEL_SHARE = 0.05
 """Share of the time for labels: a synthesizer takes longer for a sentence than the teacher."""
-_CTC_WEIGHT = 0.3
-_MAX_CHARS = 60
-"""A student learns short sentences first, and in minutes hardly more."""
 _TEST_SIZE = 500
 _MAX_SECONDS = 8.0
 
@@ -33,15 +31,7 @@ def with_speech(config: RunConfig, minutes: float) -> RunConfig:
     """
     is_short = minutes < SHORT_MINUTES
     voices = VoicesConfig(voices=list(VOICES), max_seconds=_MAX_SECONDS, variants=1 if is_short else 4)
+    student = replace(config.student, input="speech", voices=voices)
+    corpus = replace(config.corpus, test_size=min(_TEST_SIZE, config.corpus.test_size))
     layers = (4, 1) if is_short else (6, 2)
-    student = replace(
-        config.student,
-        input="speech",
-        initialization="random",
-        voices=voices,
-        objective=replace(config.student.objective, ctc_weight=_CTC_WEIGHT),
-        model=ModelConfig(None, 256, 1024, 4, *layers, max_positions=128),
-    )
-    cleaning = replace(config.corpus.cleaning, max_chars=_MAX_CHARS)
-    corpus = replace(config.corpus, cleaning=cleaning, test_size=min(_TEST_SIZE, config.corpus.test_size))
-    return replace(config, corpus=corpus, student=student)
+    return with_frames(replace(config, corpus=corpus), student, layers, max_positions=128)

@@ -43,7 +43,6 @@ class Renderer:
         "install fonts of the script (`apt-get install fonts-dejavu-core`; for Chinese `fonts-noto-cjk`), or name font "
         "files in student.rendering.fonts"
     )
-    outputs_per_position = 1
 
     def __init__(self, config: RenderingConfig, faces: Sequence[Face], seed: int) -> None:
         """Render in these faces.
@@ -54,6 +53,11 @@ class Renderer:
         with explained("rendering text"):
             import PIL.Image  # noqa: F401
         self.config, self.faces, self.seed = config, list(faces), seed
+
+    @property
+    def outputs_per_position(self) -> int:
+        """As `TextRenderer.outputs_per_position`."""
+        return self.config.outputs_per_position
 
     @classmethod
     def for_training(cls, config: RenderingConfig, seed: int) -> Renderer:

@@ -71,8 +71,8 @@ class SpeechRenderer:
 
     @property
     def outputs_per_position(self) -> int:
-        """As `TextRenderer.outputs_per_position`: one every 20 ms."""
-        return self.config.stack
+        """As `TextRenderer.outputs_per_position`."""
+        return self.config.outputs_per_position
 
     def sources(self, texts: Sequence[str], ids: Sequence[str], epoch: int = 0) -> Iterator[np.ndarray | Absence]:
         """As `TextRenderer.sources`: [samples] float32 at 16 kHz."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from distilmt.pictures.reading import is_pdf, pages_of
-from distilmt.utils.errors import UserError
-from distilmt.utils.extras import install_command
+from distilmt.utils import extras
 
 if TYPE_CHECKING:
     from distilmt.pictures.translate import PageRecord
@@ -70,8 +68,7 @@ def check_packages() -> None:
     Raises:
         UserError: a package is missing.
     """
-    if missing := [name for name in _PACKAGES if find_spec(name) is None]:
-        raise UserError(f"serving a model that reads pictures needs {missing[0]}: {install_command('pages')}")
+    extras.check_packages("serving a model that reads pictures", _PACKAGES, "pages")
 
 
 def translate_picture(job: PictureJob, translate: Callable[[list[np.ndarray]], list[str]]) -> PictureResult:

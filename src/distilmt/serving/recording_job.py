@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import numpy as np
 
@@ -14,8 +13,7 @@ from distilmt.audio.features import SAMPLE_RATE
 from distilmt.audio.tracks import AudioLimits
 from distilmt.recordings.records import TranslatedSegment
 from distilmt.recordings.translate import BLOCK_SECONDS, translate_recording
-from distilmt.utils.errors import UserError
-from distilmt.utils.extras import install_command
+from distilmt.utils import extras
 
 NO_SPEECH = "no speech was found in the recording"
 _PACKAGES = ("av", "faster_whisper", "onnxruntime")
@@ -60,8 +58,7 @@ def check_packages() -> None:
     Raises:
         UserError: a package is missing.
     """
-    if missing := [name for name in _PACKAGES if find_spec(name) is None]:
-        raise UserError(f"serving a model that reads speech needs {missing[0]}: {install_command('speech')}")
+    extras.check_packages("serving a model that reads speech", _PACKAGES, "speech")
 
 
 def translate_recording_job(job: RecordingJob, translate: Callable[[list[np.ndarray]], list[str]]) -> RecordingResult:

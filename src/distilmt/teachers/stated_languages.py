@@ -17,6 +17,7 @@ from distilmt.config.yaml_file import read_yaml
 from distilmt.utils import pretrained
 from distilmt.utils.errors import UserError
 from distilmt.utils.languages import is_language, same_language
+from distilmt.utils.unpacking import ZIP_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ def _listed_languages(path: str) -> list[str]:
 def _content(path: str, name: str) -> bytes:
     """A small file of a model; empty if there is none."""
     location = Path(path)
-    with suppress(OSError, zipfile.BadZipFile, StopIteration, RuntimeError, NotImplementedError, EOFError):
+    with suppress(OSError, StopIteration, *ZIP_ERRORS):
         if location.is_file():
             with zipfile.ZipFile(location) as package:
                 member = next(each for each in package.namelist() if each.count("/") == 1 and each.endswith(f"/{name}"))
@@ -134,19 +135,20 @@ def _content(path: str, name: str) -> bytes:
         if location.is_dir():
             with (location / name).open("rb") as file:
                 return file.read(_MAX_BYTES)
-        return Path(_cached(path, name)).read_bytes()
+        if (cached := _cached(path, name)) is not None:
+            return cached.read_bytes()
     return b""
 
 
-def _cached(name: str, file: str) -> str:
-    """The file of a model on the hub as it was downloaded; a path that does not exist if it was not."""
+def _cached(name: str, file: str) -> Path | None:
+    """The file of a model on the hub as it was downloaded; None if it was not."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     with suppress(HFValidationError):
         if isinstance(cached := try_to_load_from_cache(name, file), str):
-            return cached
-    return "/nowhere/"
+            return Path(cached)
+    return None
 
 
 def _json_object(content: bytes) -> Mapping[str, object]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib.util
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from distilmt.utils.errors import UserError
@@ -70,6 +71,21 @@ _CORE = {
 def install_command(extra: str = "") -> str:
     """How to install distilmt with an extra, as the remedy of an error message."""
     return f"pip install '.[{extra}]' in a clone of distilmt" if extra else "pip install . in a clone of distilmt"
+
+
+def check_packages(purpose: str, packages: Sequence[str], extra: str = "") -> None:
+    """Check that packages are installed, without importing them.
+
+    Args:
+        purpose: what needs them, the subject of the message.
+        packages: names of top-level modules.
+        extra: the extra of distilmt that has them; empty: its required packages.
+
+    Raises:
+        UserError: some are missing.
+    """
+    if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
+        raise UserError(f"{purpose} needs {', '.join(missing)}: {install_command(extra)}")
 
 
 @contextmanager

@@ -74,7 +74,8 @@ class ObjectiveConfig:
     r_drop_weight: float = bounded(0.0, 0, 1000)
     """Weight of R-Drop: divergence between two passes with different dropout. An update takes twice as long."""
     ctc_weight: float = bounded(0.0, 0, 1000, _BOTH)
-    """Weight of CTC under `input: image` and `speech`: the encoder is to name the characters; the baseline's too."""
+    """Weight of CTC under `input: image` and `speech`: the encoder is to name the characters; the baseline's too. With
+    `kd_weight` and `ce_weight` 0 it is trained alone, without the decoder: a start for `student.pretrained`."""
 
     def __post_init__(self) -> None:
         if self.divergence != "kl" and self.tail != "bucket":

@@ -183,6 +183,11 @@ def needs_teacher_in_memory(objective: ObjectiveConfig) -> bool:
     return bool(needs(objective) & TEACHER_IN_MEMORY)
 
 
+def trains_encoder_alone(objective: ObjectiveConfig) -> bool:
+    """Whether CTC is the only term: no token is predicted, so that the decoder is neither computed nor trained."""
+    return [term.weight_key for term in active_terms(objective)] == ["ctc_weight"]
+
+
 def keys_that_need(objective: ObjectiveConfig, need: frozenset[Need]) -> list[str]:
     """The weights, as keys of `ObjectiveConfig`, of the active terms with one of these needs."""
     return [term.weight_key for term in active_terms(objective) if term.needs & need]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.losses.ctc import ctc_loss
 from distilmt.losses.distillation import (
     LossSettings,
     Statistics,
@@ -25,6 +26,7 @@ from distilmt.losses.terms import (
     batch_losses,
     keys_that_need,
     needs,
+    trains_encoder_alone,
 )
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.batch import Batch
@@ -173,6 +175,8 @@ class Stepper:
         vocabulary, tokens = self.model.vocabulary_size, len(targets.ids)
         states = self.feature_distillation.empty_states() if self.feature_distillation else None
         memory = self.model.encode(batch, self.dropout, states)
+        if trains_encoder_alone(self.objective):
+            return self._ctc_alone(memory, batch, tokens)
         hidden = self.model.decode(memory, batch, self.dropout, states)  # [rows, d]; the first N are target tokens
         loss, statistics = chunked_loss(hidden, weight, self.bias, targets, settings, vocabulary=vocabulary)
         second_hidden = None
@@ -193,6 +197,13 @@ class Stepper:
             )
             loss = loss + batch_losses(batch_states, self.objective)
         return loss, statistics
+
+    def _ctc_alone(self, memory: Tensor, batch: Batch, tokens: int) -> tuple[Tensor, Statistics]:
+        """CTC from the encoder's states [rows, d]: its sum takes the place of the cross-entropy in the statistics."""
+        assert self.ctc_head is not None
+        loss = self.objective.ctc_weight * ctc_loss(_reading(memory, batch, self.ctc_head))
+        none = loss.new_zeros(())
+        return loss, Statistics(nll=loss.detach(), distillation=none, entropy=none, rows=loss.new_zeros(tokens))
 
     def state(self) -> dict[str, Tensor]:
         """Tensors for a checkpoint."""

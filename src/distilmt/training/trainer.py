@@ -18,6 +18,7 @@ from torch import Tensor
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.losses.ctc import initial_head
+from distilmt.losses.terms import trains_encoder_alone
 from distilmt.losses.distillation import TokenTargets
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.batch import Batch
@@ -227,12 +228,16 @@ class Trainer:
         begin = time.monotonic()
         load_flat(self.averaged, average)
         assert self.validate is not None
-        line |= self.validate(self.averaged)
+        if trains_encoder_alone(self.job.objective):
+            score = -line["train_loss"]  # without a decoder there are no translations to score
+        else:
+            line |= self.validate(self.averaged)
+            score = line[config.metric]
         state.log.append(line)
         if self.on_log is not None:
             self.on_log(line)
-        if line[config.metric] > state.best_score:
-            state.best_score, state.best_update, state.stalls = line[config.metric], state.update, 0
+        if score > state.best_score:
+            state.best_score, state.best_update, state.stalls = score, state.update, 0
             write_tensors(self.directory / BEST, {"average": average}, {})
         else:
             state.stalls += 1

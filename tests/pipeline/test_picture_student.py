@@ -247,6 +247,22 @@ def test_the_encoder_learns_to_read(config, tokenizer, job) -> None:
     assert losses[-1] < 0.5 * losses[0]
 
 
+def test_ctc_alone_trains_the_encoder_alone(config) -> None:
+    """Without translations to score, the updates with the smallest loss are the best."""
+    config.student.objective = ObjectiveConfig(kd_weight=0, ce_weight=0, ctc_weight=1)
+    config.student.training = replace(config.student.training, max_steps=6, learning_rate=0.01, warmup_steps=1)
+    untrained = picture_model(config, tokenizers.load(config.paths.tokenizer)).state_dict()
+    runner.execute_step("student", config)
+    trained = load_model(config.paths.student).state_dict()
+    changed = {name for name, value in trained.items() if not torch.equal(value, untrained[name])}
+    assert any("encoder.layers" in name for name in changed)
+    assert not [name for name in changed if "encoder." not in name], "neither decoder nor embeddings"
+    log = read_json(config.paths.student / "log.json")
+    losses = [line["train_loss"] for line in log]
+    assert len(log) == 3 and "bleu" not in log[0] and losses[-1] < losses[0]
+    assert read_json(config.paths.student / "step.json")["result"]["best_score"] == -min(losses)
+
+
 @pytest.mark.parametrize("command", ["plan", "cost"])
 def test_commands_that_count_text_refuse_pictures(config, command) -> None:
     with pytest.raises(UserError, match=f"^distilmt {command} is for students that read text"):

@@ -2,6 +2,7 @@ import importlib.util
 import json
 import sqlite3
 import struct
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,6 +61,16 @@ def wandb_records(content: bytes) -> Iterator[Any]:
         position += 7 + length
 
 
+def wandb_values(directory):
+    """The values of every line of the only run."""
+    (path,) = directory.glob("offline-run-*/*.wandb")
+    return [
+        {item.key or ".".join(item.nested_key): item.value_json for item in record.history.item}
+        for record in wandb_records(path.read_bytes())
+        if record.WhichOneof("record_type") == "history"
+    ]
+
+
 def test_wandb_offline_has_the_log(tmp_path, monkeypatch, capfd):
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -67,12 +78,9 @@ def test_wandb_offline_has_the_log(tmp_path, monkeypatch, capfd):
         for line in LINES:
             run.log(line)
     assert capfd.readouterr().out == ""
-    (path,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
-    values = [
-        {item.key or ".".join(item.nested_key): item.value_json for item in record.history.item}
-        for record in wandb_records(path.read_bytes())
-        if record.WhichOneof("record_type") == "history"
-    ]
+    deadline = time.monotonic() + 60
+    while len(values := wandb_values(tmp_path / "wandb")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)  # a process of its own writes the file
     assert [row["bleu"] for row in values] == ["1.5", "2.5"] and [row["_step"] for row in values] == ["10", "20"]
 
 

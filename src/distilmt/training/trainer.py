@@ -18,8 +18,8 @@ from torch import Tensor
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.losses.ctc import initial_head
-from distilmt.losses.terms import trains_encoder_alone
 from distilmt.losses.distillation import TokenTargets
+from distilmt.losses.terms import trains_encoder_alone
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.batch import Batch
 from distilmt.training.batching import BatchShard, TrainingSet, collate, epoch_batches, shard_batch

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from distilmt.config import RunConfig, loading
+from distilmt.data.tokenizer import load as load_tokenizer
 from distilmt.models.checkpoint import load_model
 from distilmt.pipeline import runner
 from distilmt.pipeline.pretrained_student import check_pretrained, pretrained_directory
@@ -71,6 +72,24 @@ def test_a_run_an_export_or_a_model_directory_is_a_start(finished_run: Path, tmp
         pretrained_directory(str(tmp_path / "none"))
     with pytest.raises(UserError, match=r"^student.pretrained \S+ has no weights that can be trained"):
         pretrained_directory(str(finished_run / "corpus"))
+
+
+def test_an_export_without_its_run_is_read_back_once(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    export = tmp_path / "elsewhere"
+    shutil.copytree(finished_run / "exports" / "student-int8", export)
+    directory = pretrained_directory(str(export))
+    assert directory.is_relative_to(tmp_path / "cache") and load_tokenizer(directory).fingerprint
+    before, after = weights(finished_run / "student"), weights(directory)
+    assert all(float((value - after[name]).abs().max()) < 0.1 for name, value in before.items())
+    modified = (directory / "model.safetensors").stat().st_mtime_ns
+    assert pretrained_directory(str(export)) == directory
+    assert (directory / "model.safetensors").stat().st_mtime_ns == modified
+    (export / "model.bin").write_bytes(b"no model")
+    with pytest.raises(UserError, match=rf"^{export}: model.bin cannot be read"):
+        pretrained_directory(str(export))
 
 
 def test_what_does_not_go_together_is_one_line(config: RunConfig) -> None:

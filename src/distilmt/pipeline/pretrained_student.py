@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distilmt.config import RunConfig
 from distilmt.config.systems import BASELINE, STUDENT
+from distilmt.inference.hub import FILES as EXPORT_FILES
 from distilmt.inference.hub import download, hub_name
-from distilmt.inference.manifest import resolve_name
+from distilmt.inference.manifest import has_manifest, is_model, resolve_name
+from distilmt.inference.sandbox import check_model_files
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import read_step
+from distilmt.utils.run_dir import atomic_directory, fingerprint_files, read_step
 
 if TYPE_CHECKING:
     from distilmt.data.tokenizer import Tokenizer
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_HUB_FILES = ("*.safetensors", "*config.json", "*vocab.json", "*.spm", "card.json", "README.md")
+_HUB_FILES = ("*.safetensors", "*config.json", "*vocab.json", *EXPORT_FILES)
+_READ_BACK = 1
+"""Version of what is read back from an export: a higher one reads it again."""
 
 
 def pretrained_directory(name: str) -> Path:
@@ -29,7 +34,8 @@ def pretrained_directory(name: str) -> Path:
 
     Args:
         name: the directory of a run, whose student it is; an export of a run, whose weights before rounding are taken;
-            a model directory; or `hf:OWNER/NAME[@REVISION]`.
+            a CTranslate2 export without its run, which is read back into the user's cache directory; a model directory;
+            `demo`, the built-in student; or `hf:OWNER/NAME[@REVISION]`.
 
     Raises:
         UserError: there is no such directory, or it has no weights that can be trained.
@@ -39,6 +45,8 @@ def pretrained_directory(name: str) -> Path:
         raise UserError(f"student.pretrained {name} is not a directory: name a run, an export or a model directory")
     candidates = (path / STUDENT, path, _trained_model(path))
     directory = next((each for each in candidates if each is not None and _has_weights(each)), None)
+    if directory is None and is_model(path) and has_manifest(path):
+        return _read_back(path)
     if directory is None:
         raise UserError(
             f"student.pretrained {name} has no weights that can be trained (model.safetensors): name the run that it "
@@ -52,6 +60,20 @@ def _trained_model(export: Path) -> Path | None:
     place = export.resolve()
     models = (place.parent.parent / name for name in (STUDENT, BASELINE) if place.name.startswith(name))
     return next(models, None) if place.parent.name == "exports" else None
+
+
+def _read_back(export: Path) -> Path:
+    """The model directory of an export, made at its first use; named by the content of the export."""
+    files = sorted(file for file in export.iterdir() if file.suffix in (".bin", ".json", ".spm", ".xz"))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distilmt" / "students"
+    directory = cache / f"{fingerprint_files(*files)}-{_READ_BACK}"
+    if not directory.exists():
+        from distilmt.export.ctranslate2_reading import write_trainable
+
+        check_model_files(export)
+        with atomic_directory(directory) as temporary:
+            write_trainable(export, temporary)
+    return directory
 
 
 def _has_weights(directory: Path) -> bool:

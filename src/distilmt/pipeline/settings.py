@@ -46,6 +46,7 @@ def _weights(paths: list[str]) -> str:
     files: list[Path] = []
     for path in map(Path, paths):
         inside = [*sorted(path.glob("*.safetensors")), path / "model.bin", path / "model" / "model.bin"]
+        inside += [path / "model.bin.xz"]  # of a packed export
         inside += sorted((path / STUDENT).glob("*.safetensors"))  # of a run
         files += [file for file in ([path] if path.is_file() else inside) if file.is_file()]
     return fingerprint_files(*files) if files else ""

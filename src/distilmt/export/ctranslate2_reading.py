@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -169,14 +170,14 @@ def _configuration(variables: Variables, pad: int) -> MarianConfig:
     activation = _ACTIVATIONS.get(int(variables.number("encoder/activation")))
     if activation is None:
         raise ValueError("its activation is unknown")
-    sizes = {}
+    sizes: dict[str, Any] = {}
     for stack in STACKS:
         sizes |= _stack_sizes(variables, stack, width)
-    shared = np.array_equal(*(values[name] for name in _TABLES))
+    source, target = (values[name] for name in _TABLES)
     return MarianConfig(
         vocab_size=pad + 1,
         decoder_vocab_size=pad + 1,
-        share_encoder_decoder_embeddings=shared,
+        share_encoder_decoder_embeddings=np.array_equal(source, target),
         tie_word_embeddings=True,
         d_model=width,
         activation_function=activation,

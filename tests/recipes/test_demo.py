@@ -50,7 +50,7 @@ def test_the_built_in_teacher_gives_its_vocabulary_to_a_student_of_random_weight
 @pytest.mark.parametrize(
     ("config", "teacher", "minutes"),
     [
-        (DemoConfig(dataset="debian"), str(pretrained.TEACHER), 6.5),
+        (DemoConfig(dataset="debian"), str(pretrained.TEACHER), 6.0),
         (DemoConfig(dataset="debian", minutes=60), str(pretrained.TEACHER), 60),
         (DemoConfig(dataset="debian", teacher="train"), None, 20),
         (DemoConfig(dataset="debian", teacher="models/mine"), "models/mine", 20),

@@ -146,7 +146,7 @@ class DemoConfig:
     pair: str = "en-it"
     """Language pair, source first: en-it, en-da, en-fr, en-de, en-pt_BR, en-ja, … (all targets that Debian has)."""
     minutes: float | None = bounded(None, 0.1, 1e6)
-    """Time limit of the whole run; more minutes give a better translator; null: 6.5, 15 for `images`, 20 for
+    """Time limit of the whole run; more minutes give a better translator; null: 6, 15 for `images`, 20 for
     `speech` or if a teacher is trained."""
     run_dir: str | None = None
     """Directory; default: runs/demo for en-it, runs/demo-PAIR for others, runs/demo-TASK for `images` and `speech`."""

@@ -17,7 +17,7 @@ _BEAM_SIZE = 2
 """Beam of the labels: half of a run's default, for about half of the decoding time."""
 SHORT_MINUTES = 45.0
 """Time from which on models are larger."""
-_MINUTES, _MINUTES_OF_IMAGES, _MINUTES_OF_SPEECH, _MINUTES_WITH_TRAINING = 6.5, 15.0, 20.0, 20.0
+_MINUTES, _MINUTES_OF_IMAGES, _MINUTES_OF_SPEECH, _MINUTES_WITH_TRAINING = 6.0, 15.0, 20.0, 20.0
 
 
 @dataclass(frozen=True)

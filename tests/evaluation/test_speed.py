@@ -5,59 +5,7 @@ from pathlib import Path
 import pytest
 
 from distilmt.evaluation import speed
-from distilmt.inference.base import DecodingOptions, Hypothesis
 from distilmt.utils.errors import UserError
-
-
-class Slow:
-    """Stands in for a model: only the clock matters here."""
-
-    def __init__(self, clock, seconds: float) -> None:
-        self.clock, self.seconds, self.calls = clock, seconds, []
-
-    def hypotheses(self, texts, options):
-        self.clock.now += self.seconds * len(texts)
-        self.calls.append((len(texts), options))
-        return [[Hypothesis(text, list(text), 0.0)] if text else [] for text in texts]
-
-
-class Clock:
-    now = 0.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(speed, "time", clock)
-    return clock
-
-
-def test_all_sentences_are_timed_batch_by_batch(clock):
-    model = Slow(clock, 0.5)
-    options = DecodingOptions(beam_size=2, batch_size=3)
-    timing = speed.time_batches(model, ["ab", "", "c", "d", "e", "f", "ghi"], options, max_seconds=100)
-    assert timing.seconds == pytest.approx([1.5, 1.5, 0.5])
-    assert timing.tokens == [3, 3, 3]
-    assert timing.sentences == 7
-    assert model.calls == [(3, options), (3, options), (1, options)]
-
-
-def test_a_slow_model_stops_when_time_is_up_but_not_before_twenty_sentences(clock):
-    sentences, options = ["x"] * 100, DecodingOptions(batch_size=1)
-    assert speed.time_batches(Slow(clock, 1.0), sentences, options, max_seconds=5).sentences == 20
-    assert speed.time_batches(Slow(clock, 1.0), sentences, options, max_seconds=30).sentences == 30
-
-
-@pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.95, 95), (0.0, 1), (1.0, 100)])
-def test_quantiles_are_values_that_occurred(share, expected):
-    assert speed.quantile(list(range(100, 0, -1)), share) == expected
-
-
-def test_quantile_of_one_value():
-    assert speed.quantile([3.0], 0.95) == 3.0
 
 
 def run(rate: float) -> dict:

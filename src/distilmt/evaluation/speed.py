@@ -18,22 +18,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypedDict, TypeVar
 
 import numpy as np
 
-from distilmt.evaluation.energy import EnergyMeter
-from distilmt.inference.base import DecodingOptions, Hypothesis, TranslationModel
+from distilmt.evaluation.timing import Measurement, measure_model, measure_program
+from distilmt.inference.base import TranslationModel
 from distilmt.inference.manifest import input_of, load_manifest
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores, use_cores
-from distilmt.utils.run_dir import peak_rss
-
-Input = TypeVar("Input", contravariant=True)
-BATCH_SIZES = (1, 64)
-LEAST_SENTENCES = 20
-_WARM_UP = 8
 
 
 @dataclass(frozen=True)
@@ -54,28 +47,6 @@ class Speed:
     """Joules per sentence of the whole processor, including other programs. None without energy counters."""
 
 
-class Measurement(TypedDict):
-    """One fresh process, with the fields of `Speed`."""
-
-    load_seconds: float
-    sentences_per_second: dict[str, float]
-    tokens_per_second: dict[str, float]
-    latency_ms: dict[str, float]
-    peak_rss_bytes: int
-    sentences: dict[str, int]
-    joules: dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class Timing:
-    """One pass over sentences: seconds and target tokens of each batch, number of sentences, and joules."""
-
-    seconds: list[float]
-    tokens: list[int]
-    sentences: int
-    joules: float | None = None
-
-
 @dataclass(frozen=True)
 class SpeedInputs:
     """What is translated: sentences, and for models of frames a picture or recording of each."""
@@ -83,13 +54,6 @@ class SpeedInputs:
     sentences: Sequence[str]
     perceived: Sequence[np.ndarray] | None = None
     """[columns, height] uint8 or [samples] float32 each, of sentences that are not empty."""
-
-
-class Ranking(Protocol[Input]):
-    """A model of text (`TranslationModel`), pictures (`ImageTranslator`) or speech (`SpeechTranslator`)."""
-
-    def hypotheses(self, inputs: Sequence[Input], options: DecodingOptions, /) -> list[list[Hypothesis]]:
-        """The translations of each input, best first; none for an empty one."""
 
 
 def measure(
@@ -199,31 +163,6 @@ def _median_joules(runs: Sequence[Mapping[str, float | None]]) -> dict[str, floa
     return _medians(measured) if measured == list(runs) else None
 
 
-def time_batches(
-    model: Ranking[Input], inputs: Sequence[Input], options: DecodingOptions, max_seconds: float
-) -> Timing:
-    """Translate in batches until all inputs are done, or until the time is up and at least 20 are done."""
-    seconds, tokens, done = [], [], 0
-    begin, meter = time.perf_counter(), EnergyMeter()
-    for start in range(0, len(inputs), options.batch_size):
-        batch = inputs[start : start + options.batch_size]
-        before = time.perf_counter()
-        n_best_lists = model.hypotheses(batch, options)
-        now = time.perf_counter()
-        seconds.append(now - before)
-        tokens.append(sum(len(hypotheses[0].tokens) for hypotheses in n_best_lists if hypotheses))
-        done += len(batch)
-        if now - begin >= max_seconds and done >= LEAST_SENTENCES:
-            break
-    return Timing(seconds, tokens, done, meter.joules())
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    """The `share` quantile: the smallest value that at least `share` of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
-
-
 def _run(model: Path, file: Path, beam_size: int, max_seconds: float) -> Measurement:
     """Measure in this process."""
     if input_of(model) != "text":
@@ -233,30 +172,12 @@ def _run(model: Path, file: Path, beam_size: int, max_seconds: float) -> Measure
 
         reader = load_frame_translator(model, threads=1)
         load_seconds = time.perf_counter() - begin
-        return _measured(reader, read_arrays(file), beam_size, max_seconds, load_seconds)
+        return measure_model(reader, read_arrays(file), beam_size, max_seconds, load_seconds)
     translator, load_seconds = _load(model)
     sentences = file.read_text(encoding="utf-8").splitlines()
-    return _measured(translator, sentences, beam_size, max_seconds, load_seconds)
-
-
-def _measured(
-    translator: Ranking[Input], inputs: Sequence[Input], beam_size: int, max_seconds: float, load_seconds: float
-) -> Measurement:
-    timings = {}
-    for size in BATCH_SIZES:
-        options = DecodingOptions(beam_size=beam_size, batch_size=size)
-        translator.hypotheses(inputs[:_WARM_UP], options)
-        timings[f"batch_{size}"] = time_batches(translator, inputs, options, max_seconds)
-    single = timings["batch_1"].seconds
-    return {
-        "load_seconds": load_seconds,
-        "sentences_per_second": {k: t.sentences / sum(t.seconds) for k, t in timings.items()},
-        "tokens_per_second": {k: sum(t.tokens) / sum(t.seconds) for k, t in timings.items()},
-        "latency_ms": {"p50": 1e3 * quantile(single, 0.5), "p95": 1e3 * quantile(single, 0.95)},
-        "peak_rss_bytes": peak_rss(),
-        "sentences": {k: t.sentences for k, t in timings.items()},
-        "joules": {k: None if t.joules is None else t.joules / t.sentences for k, t in timings.items()},
-    }
+    if load_manifest(model).get("outside", {}).get("kind") == "command":
+        return measure_program(translator, sentences, max_seconds)
+    return measure_model(translator, sentences, beam_size, max_seconds, load_seconds)
 
 
 def _load(model: Path) -> tuple[TranslationModel, float]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import MarianConfig, MarianMTModel
+from transformers import MarianConfig, MarianMTModel, PreTrainedModel
 
 from distilmt.data import tokenizer as tokenizers
 from distilmt.data.tokenizer import EOS, PAD_TOKEN
@@ -46,7 +47,7 @@ _SETTINGS = (
 _TABLES = ("encoder/embeddings_0/weight", "decoder/embeddings/weight")
 _POSITION_ERROR = 1e-2
 """Rounding of values from -1 to 1 in bfloat16, and some more."""
-_REMEDY = "name the run that it comes from, or its directory student"
+REMEDY = "name the run that it comes from, or its directory student"
 
 
 def write_trainable(export: Path, directory: Path) -> None:
@@ -67,7 +68,7 @@ def write_trainable(export: Path, directory: Path) -> None:
         pad = _write_tokenizer(export, directory)
         network = _network(variables, pad)
     except (ValueError, TypeError, IndexError, RuntimeError) as error:
-        raise UserError(f"{export} cannot be trained ({error}): {_REMEDY}") from None
+        raise UserError(f"{export} cannot be trained ({error}): {REMEDY}") from None
     save_model(MarianModel(network), tokenizers.load(directory), directory)
 
 
@@ -129,7 +130,7 @@ def _network(variables: Variables, pad: int) -> MarianMTModel:
     positions = network.model.encoder.embed_positions.weight.detach().numpy()
     if not np.allclose(variables.values["encoder/position_encodings/encodings"], positions, atol=_POSITION_ERROR):
         raise ValueError("its positions are not sinusoids")
-    unknown = set(variables.values) - {name for name, _ in _names(network)} - _other_names()
+    unknown = set(variables.values) - {name for name, _ in layer_names(network)} - _other_names()
     if unknown:
         raise ValueError(f"{min(unknown)} is no weight of Marian")
     state = network.state_dict()
@@ -172,7 +173,9 @@ def _configuration(variables: Variables, pad: int) -> MarianConfig:
         raise ValueError("its activation is unknown")
     sizes: dict[str, Any] = {}
     for stack in STACKS:
-        sizes |= _stack_sizes(variables, stack, width)
+        own = layer_sizes(variables, stack, width)
+        sizes |= {f"{stack}_layers": own.layers, f"{stack}_attention_heads": own.heads}
+        sizes[f"{stack}_ffn_dim"] = own.ffn_dim
     source, target = (values[name] for name in _TABLES)
     return MarianConfig(
         vocab_size=pad + 1,
@@ -195,16 +198,31 @@ def _configuration(variables: Variables, pad: int) -> MarianConfig:
     )
 
 
-def _stack_sizes(variables: Variables, stack: StackName, width: int) -> dict[str, int]:
+@dataclass(frozen=True)
+class LayerSizes:
+    """Sizes of the layers of a stack."""
+
+    layers: int
+    heads: int
+    ffn_dim: int
+
+
+def layer_sizes(variables: Variables, stack: StackName, width: int) -> LayerSizes:
+    """The sizes of a stack of a model of some width.
+
+    Raises:
+        ValueError: there are no layers, or heads that do not divide the width.
+    """
     layers = {name.split("/")[1] for name in variables.values if name.startswith(f"{stack}/layer_")}
+    layers.discard("layer_norm")
     inner = variables.values.get(f"{stack}/layer_0/ffn/linear_0/weight")
     heads = int(variables.number(f"{stack}/num_heads"))
     if inner is None or not 1 <= heads <= width or width % heads or width % 2:
         raise ValueError(f"its {stack} has no layers, or heads that do not divide its width")
-    return {f"{stack}_layers": len(layers), f"{stack}_attention_heads": heads, f"{stack}_ffn_dim": len(inner)}
+    return LayerSizes(len(layers), heads, len(inner))
 
 
-def _names(network: MarianMTModel) -> Iterator[tuple[str, tuple[str, ...]]]:
+def layer_names(network: PreTrainedModel) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Every linear layer and norm by its part in the export: the names, without the end, of what is joined there."""
     for stack in STACKS:
         for number in range(len(getattr(network.model, stack).layers)):
@@ -237,11 +255,11 @@ def _weights(variables: Variables, network: MarianMTModel) -> Iterator[tuple[str
     Raises:
         ValueError: one is missing.
     """
-    for name, parts in _names(network):
+    for name, parts in layer_names(network):
         if name not in variables.values:
             raise ValueError(f"{name} is missing")
         for part, value in zip(parts, np.split(variables.values[name], len(parts)), strict=True):
-            yield part, _tensor(value)
+            yield part, tensor(value)
     vocabulary = int(network.config.vocab_size)
     source, target = (_with_pad(variables.values[name], vocabulary) for name in _TABLES)
     yield "model.encoder.embed_tokens.weight", source
@@ -260,7 +278,8 @@ def _with_pad(rows: np.ndarray, count: int) -> Tensor:
     return torch.from_numpy(whole)
 
 
-def _tensor(value: np.ndarray) -> Tensor:
+def tensor(value: np.ndarray) -> Tensor:
+    """A float32 tensor of its own."""
     return torch.from_numpy(np.ascontiguousarray(value, np.float32))
 
 

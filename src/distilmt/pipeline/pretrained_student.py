@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from distilmt.config import RunConfig
 from distilmt.config.systems import BASELINE, STUDENT
 from distilmt.inference.hub import FILES as EXPORT_FILES
 from distilmt.inference.hub import download, hub_name
-from distilmt.inference.manifest import has_manifest, is_model, resolve_name
+from distilmt.inference.manifest import has_manifest, input_of, is_model, resolve_name
 from distilmt.inference.sandbox import check_model_files
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory, fingerprint_files, read_step
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _HUB_FILES = ("*.safetensors", "*config.json", "*vocab.json", *EXPORT_FILES)
+_READ_SUFFIXES = (".bin", ".json", ".safetensors", ".spm", ".xz")
 _READ_BACK = 1
 """Version of what is read back from an export: a higher one reads it again."""
 
@@ -64,15 +66,20 @@ def _trained_model(export: Path) -> Path | None:
 
 def _read_back(export: Path) -> Path:
     """The model directory of an export, made at its first use; named by the content of the export."""
-    files = sorted(file for file in export.iterdir() if file.suffix in (".bin", ".json", ".spm", ".xz"))
+    files = sorted(file for file in export.iterdir() if file.suffix in _READ_SUFFIXES)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distilmt" / "students"
     directory = cache / f"{fingerprint_files(*files)}-{_READ_BACK}"
     if not directory.exists():
+        from distilmt.export.ctranslate2_frames_reading import write_trainable_frames
         from distilmt.export.ctranslate2_reading import write_trainable
+        from distilmt.training.ctc_head import FILE
 
         check_model_files(export)
+        write = write_trainable if input_of(export) == "text" else write_trainable_frames
         with atomic_directory(directory) as temporary:
-            write_trainable(export, temporary)
+            write(export, temporary)
+            if (head := export / FILE).exists():
+                shutil.copyfile(head, temporary / FILE)
     return directory
 
 

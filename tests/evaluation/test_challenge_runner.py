@@ -74,6 +74,7 @@ FAULTS = {
     "brackets": planted(lambda t, s: "".join(c for c in t if c not in "()[]{}<>“”«»")),
     "names": planted(lambda t, s: " ".join(w for w in t.split(" ") if not w[:1].isupper())),
     "capitals": planted(lambda t, s: "um um" if s.isupper() else t),
+    "title case": planted(lambda t, s: "um um" if s.istitle() else t),
     "typos": planted(lambda t, s: t if all(w.strip(".") in RECOGNIZED for w in s.lower().split()) else "em im"),
     "no full stop": planted(lambda t, s: t if s.endswith(".") else ""),
     "empty": planted(lambda t, s: "" if "sees" in s or "paints" in s else t),
@@ -118,6 +119,17 @@ def test_planted_faults_are_caught(good, name):
 def test_a_teacher_as_bad_is_no_reproach(good):
     bad = run_challenges(FAULTS["numbers"], MATERIAL, 4)
     assert all(row["passed"] for row in compare_challenges(bad, bad))
+
+
+def test_a_set_that_an_earlier_version_did_not_have_is_left_out(good):
+    earlier = {name: result for name, result in good.items() if name != "title case"}
+    assert [row["name"] for row in compare_challenges(good, earlier)] == list(earlier)
+
+
+def test_scripts_without_case_have_no_sets_of_case():
+    texts = ["ძაღლი ხედავს კატას.", "一只狗在跑。", "कुत्ता दौड़ता है।"] * 5
+    data = ChallengeData(texts, texts, Counter(), Counter(), LanguagePairClassifier(SOURCES, REFERENCES), "ka")
+    assert not {"capitals", "title case"} & {*run_challenges(Good(), data, 4)}
 
 
 def test_the_same_inputs_every_time():

@@ -160,6 +160,7 @@ def test_styles():
     assert truecasing.to_lower_case("İSTANBUL", "en") == "Istanbul"
     assert truecasing.to_upper_case("straße {name} --help", "de") == "STRASSE {name} --help"
     assert truecasing.to_upper_case("μικρός", "el") == "ΜΙΚΡΟΣ"
+    assert truecasing.to_upper_case("ძაღლი and kočka", "ka") == "ძაღლი AND KOČKA"
 
 
 def test_title_case_is_lowered_only_where_the_model_copies_it():

@@ -1,5 +1,6 @@
 """All options of a run. YAML keys and command-line flags are both derived from these dataclasses."""
 
+from distilmt.config.augmentation import AugmentationConfig
 from distilmt.config.corpus import CleaningConfig, CorpusConfig, SourceConfig, TokenizerConfig
 from distilmt.config.export import (
     ComputeType,
@@ -15,6 +16,7 @@ from distilmt.config.teacher import EndpointConfig, LabelConfig, TeacherConfig
 from distilmt.config.training import ModelConfig, TrainingConfig
 
 __all__ = [
+    "AugmentationConfig",
     "CleaningConfig",
     "ComputeType",
     "CorpusConfig",

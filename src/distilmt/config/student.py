@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from distilmt.config.augmentation import AugmentationConfig
 from distilmt.config.bounds import MAX_COUNT, MAX_TOP_K, bounded
 from distilmt.config.choices import HeadMapping
 from distilmt.config.effects import affects, config_field
@@ -104,6 +105,10 @@ class OnPolicyConfig:
     """Peak learning rate of each round."""
 
 
+def _reads_text(student: JsonMapping) -> bool:
+    return bool(student["input"] == "text")
+
+
 def _reads_pictures(student: JsonMapping) -> bool:
     return bool(student["input"] == "image")
 
@@ -140,6 +145,10 @@ class StudentConfig:
     """The training objective."""
     training: TrainingConfig = field(default_factory=TrainingConfig, metadata=_BOTH)
     """Training settings; the baseline is trained with the same ones, without the teacher."""
+    augmentation: AugmentationConfig = field(
+        default_factory=AugmentationConfig, metadata=affects("student", "baseline", when=_reads_text)
+    )
+    """Disturbed and additional sentences in the training of student and baseline."""
     on_policy: OnPolicyConfig = field(default_factory=OnPolicyConfig)
     """Final phase on the student's own translations."""
     baseline: bool = config_field(True, affects("baseline", "exports", "evaluation", "report", selects_exports=True))
@@ -150,6 +159,11 @@ class StudentConfig:
             raise UserError(
                 f"student.pretrained and student.initialization {self.initialization} are both set: the weights come "
                 "from one model, so set initialization to random"
+            )
+        if self.frames is not None and self.augmentation.nonzero_keys:
+            raise UserError(
+                f"student.augmentation.{self.augmentation.nonzero_keys[0]} disturbs text, but student.input is "
+                f"{self.input}: set it to 0; `rendering` and `voices` vary pictures and speech"
             )
         if self.frames is not None:
             self.model = replace(self.model, architecture=FRAME_ARCHITECTURE, frame_size=self.frames.frame_size)

@@ -75,10 +75,13 @@ def _record_case(result: ChallengeResult, case: ChallengeCase, text: str, failed
 def compare_challenges(
     student: dict[str, ChallengeResult], teacher: dict[str, ChallengeResult]
 ) -> list[ChallengeComparison]:
-    """A student passes a challenge set unless it fails significantly more often than its teacher (p < 0.05)."""
+    """A student passes a challenge set unless it fails significantly more often than its teacher (p < 0.05).
+
+    Sets that only one of them has, because an earlier version examined the other, are left out.
+    """
     rows = []
-    for name, student_result in student.items():
-        teacher_result = teacher[name]
+    for name in filter(teacher.__contains__, student):
+        student_result, teacher_result = student[name], teacher[name]
         p = sign_test(
             worse=sum(a and not b for a, b in zip(student_result.failed, teacher_result.failed, strict=True)),
             better=sum(b and not a for a, b in zip(student_result.failed, teacher_result.failed, strict=True)),

@@ -18,6 +18,7 @@ from distilmt.evaluation import output_checks
 from distilmt.evaluation.quality import tokenizer_for
 from distilmt.evaluation.script import LanguagePairClassifier
 from distilmt.evaluation.slices import word_tokenize
+from distilmt.inference import truecasing
 
 _ITEMS = {
     "numbers": ("4711", "3.50", "1,250", "12:45", "2026", "-7", "99 %", "0800 555 019"),
@@ -199,7 +200,10 @@ CHALLENGES: dict[str, Challenge] = {
     "short": Challenge(_single_words, _is_degenerate),
     "numbers": Challenge(_numbers, _lacks_item),
     **{kind: Challenge(_with_items(kind), _lacks_item) for kind in _ITEMS if kind != "numbers"},
-    "capitals": Challenge(_perturbed_sentences(lambda text, _: text.upper()), _loses_quality),
+    "capitals": Challenge(_perturbed_sentences(lambda text, _: truecasing.upper(text)), _loses_quality),
+    "title case": Challenge(
+        _perturbed_sentences(lambda text, _: truecasing.to_title_case(text, "", "")), _loses_quality
+    ),
     "typos": Challenge(_perturbed_sentences(_typo), _loses_quality),
     "no full stop": Challenge(_perturbed_sentences(lambda text, _: text.rstrip(" .。!?！？")), _loses_quality),
     "empty": Challenge(_test_sentences, _has_fault("empty")),

@@ -15,6 +15,8 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _ACRONYM = 5  # maximum letters of a single word that may be an acronym
 _MOST_LOWER = 0.1  # maximum fraction of lower-case letters in a text in capitals ("McDONALD")
 _TURKIC = ("tr", "az")
+# Unicode has capitals of Georgian letters, but ordinary text and most fonts do not: the script counts as caseless.
+_GEORGIAN = re.compile("([\u10d0-\u10ff]+)")
 
 
 def style_of(text: str) -> Style:
@@ -33,14 +35,14 @@ def style_of(text: str) -> Style:
 
 def to_lower_case(text: str, language: str) -> str:
     """A sentence in lower case except its first letter; all but words stays unchanged."""
-    text = _each_word(text, lambda word: _lower(word, language))
+    text = _each_word(text, lambda word: lower(word, language))
     first = next((i for i, c in enumerate(text) if c.isalpha()), len(text))
-    return text[:first] + _upper(text[first : first + 1], language) + text[first + 1 :]
+    return text[:first] + upper(text[first : first + 1], language) + text[first + 1 :]
 
 
 def to_upper_case(text: str, language: str) -> str:
     """A text in capitals; all but words stays unchanged."""
-    return _each_word(text, lambda word: _upper(word, language))
+    return _each_word(text, lambda word: upper(word, language))
 
 
 def to_title_case(text: str, source: str, language: str) -> str:
@@ -51,9 +53,14 @@ def to_title_case(text: str, source: str, language: str) -> str:
     def initial(word: str) -> str:
         nonlocal first
         raise_it, first = first or every or len(word) > 3, False
-        return _upper(word[:1], language) + word[1:] if raise_it else word
+        return upper(word[:1], language) + word[1:] if raise_it else word
 
     return _each_word(text, lambda token: _WORD.sub(lambda match: initial(match[0]), token))
+
+
+def is_literal(token: str) -> bool:
+    """Whether a string without spaces is no word but an address, placeholder, option or path."""
+    return _LITERAL.search(token) is not None
 
 
 def is_copy(source: str, translation: str) -> bool:
@@ -70,15 +77,19 @@ def _tokens(text: str) -> list[str]:
     return re.split(r"(\s+)", text)
 
 
-def _lower(text: str, language: str) -> str:
+def lower(text: str, language: str = "") -> str:
+    """A text in lower case, words and all else."""
     if language.startswith(_TURKIC):
         text = text.replace("I", "ı")
     return text.replace("İ", "i").lower()
 
 
-def _upper(text: str, language: str) -> str:
+def upper(text: str, language: str = "") -> str:
+    """A text in capitals, words and all else; letters of scripts without case stay as they are."""
     if language.startswith(_TURKIC):
         text = text.replace("i", "İ")
     if language.startswith("el"):  # Greek capitals have no accents except the diaeresis.
         text = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).replace("\u0301", ""))
-    return text.upper()
+    if text.isascii() or not _GEORGIAN.search(text):
+        return text.upper()
+    return "".join(part if _GEORGIAN.fullmatch(part) else part.upper() for part in _GEORGIAN.split(text))

@@ -59,6 +59,7 @@ def challenge_names(_: Translation) -> dict[str, str]:
         "brackets": _("brackets and quotes not copied"),
         "names": _("unseen names not copied"),
         "capitals": _("all capitals: translation degrades"),
+        "title case": _("title case: translation degrades"),
         "typos": _("typing error: translation degrades"),
         "no full stop": _("no full stop: translation degrades"),
         "empty": _("empty translation"),

@@ -22,6 +22,7 @@ from distilmt.losses.distillation import TokenTargets
 from distilmt.losses.terms import trains_encoder_alone
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.batch import Batch
+from distilmt.training.augmentation import SourceAugmentation
 from distilmt.training.batching import BatchShard, TrainingSet, collate, epoch_batches, shard_batch
 from distilmt.training.checkpoint_files import BEST, CHECKPOINT, read_checkpoint, write_tensors
 from distilmt.training.ctc_head import CtcHead, write_ctc_head
@@ -60,6 +61,12 @@ class TrainingJob:
     """The projection of CTC to start from; None: a random one."""
     keep_zeros: bool = False
     """Weights of matrices that are zero at the start stay zero: a pruned model stays sparse."""
+    augmentation: SourceAugmentation | None = None
+    """How the sources of `data` are disturbed; None: not at all."""
+
+    def data_in_epoch(self, epoch: int) -> TrainingSet:
+        """The training set, with the sources of an epoch."""
+        return self.data if self.augmentation is None else self.augmentation.in_epoch(self.data, self.seed, epoch)
 
 
 def train(
@@ -108,7 +115,7 @@ def train_worker(task: tuple[Seq2SeqModel, TrainingJob], ranks: Ranks) -> None:
 
 def _check_shares(job: TrainingJob, ranks: Ranks) -> None:
     tokens = job.config.batch_tokens
-    most = max((len(rows) for rows, _ in epoch_batches(job.data, tokens, job.seed, 0)), default=ranks.size)
+    most = max((len(rows) for rows, _ in epoch_batches(job.data_in_epoch(0), tokens, job.seed, 0)), default=ranks.size)
     if most < ranks.size:
         raise UserError(
             f"{job.name}: batches of {tokens} tokens contain at most {most} sentences, too few for {ranks.size} "
@@ -153,12 +160,13 @@ class Trainer:
 
     def batches(self) -> Iterator[tuple[Batch, TokenTargets, BatchShard]]:
         """This rank's shards of the batches, from the current state to the last update."""
-        data, config = self.job.data, self.job.config
+        config = self.job.config
         # `self.state` and no local name: after a validation it is a new object on all ranks but rank 0.
         while self.state.position(config) < config.max_steps and not self.state.stopped:
             begin, epoch = time.monotonic(), self.state.epoch
+            data = self.job.data_in_epoch(epoch)
             plan = epoch_batches(data, config.batch_tokens, self.job.seed, epoch)
-            self.state.seconds += time.monotonic() - begin  # frames are rendered when their epoch begins
+            self.state.seconds += time.monotonic() - begin  # frames and disturbed sources are made now
             if not plan:
                 raise UserError(
                     f"{self.job.name}: there is no sentence to train on (all are empty, longer than "

@@ -26,3 +26,7 @@ class SeedStream(IntEnum):
     """(seed, epoch, number of the text's id): font, size and degradation of a picture of text."""
     SPEECH = 7
     """(seed, epoch, number of the text's id): voice, speed, pitch, level and noise of a recording of text."""
+    AUGMENTATION = 8
+    """(seed, epoch): which source sentences of an epoch are disturbed, and how."""
+    ADDITIONAL_SENTENCES = 9
+    """(seed): which sentences are added to the training text, and what is copied in them."""

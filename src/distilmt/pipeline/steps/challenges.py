@@ -40,7 +40,7 @@ def run_model_challenges(config: RunConfig, paths: RunPaths, names: list[str], d
         perceives = "reads pictures" if config.student.input == "image" else "hears speech"
         logger.info(f"the challenge sets are texts: they are left out, because the student {perceives}")
         return
-    data = _challenge_data(config, paths)
+    data = challenge_data(config, paths)
     chosen = _systems_to_challenge(names)
     with task("examining", len(chosen), "systems") as bar:
         for name in chosen:
@@ -62,7 +62,7 @@ def compare_shipped_model(
     """
     if not config.evaluation.challenge_cases:
         return []
-    data = _challenge_data(config, config.paths)
+    data = challenge_data(config, config.paths)
     files = [path.parent / _file(f"beam{beam}") for path, beam in (teacher, shipped)]
     with task("examining", 2, "systems") as bar:
         for file, system in zip(files, (teacher, shipped), strict=True):
@@ -103,7 +103,8 @@ def _systems_to_challenge(names: list[str]) -> list[str]:
     return [names[0], *(name for group in last for name in group)]
 
 
-def _challenge_data(config: RunConfig, paths: RunPaths) -> ChallengeData:
+def challenge_data(config: RunConfig, paths: RunPaths) -> ChallengeData:
+    """The test set and the words of the training text of a run."""
     test, train = prepare.load_split(paths.corpus, "test"), prepare.load_training_pairs(paths.corpus)
     source, target = train["source"].to_pylist(), train["target"].to_pylist()
     corpus = config.corpus

@@ -24,6 +24,7 @@ from distilmt.labels.writer import sample_mask, write_label_store
 from distilmt.losses.terms import on_policy_objective
 from distilmt.models.architectures import new_model
 from distilmt.models.checkpoint import load_model
+from distilmt.pipeline.steps.augmented_data import augmented
 from distilmt.pipeline.steps.fit_model import RESULT, fit_model
 from distilmt.training.batching import TrainingSet
 from distilmt.training.checkpoint_files import BEST, CHECKPOINT
@@ -71,13 +72,17 @@ def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: i
     job = replace(job, config=_round_labels(job.config, settings), needs_top_k=True)
     _write_labels(config, job, directory / "labels", number)
     label_seconds = time.monotonic() - begin
-    data = _training_set(config, job, directory / "labels")
+    sources = LabelStore(directory / "labels").column
+    data, augmentation = augmented(
+        config, _training_set(config, job, directory / "labels"), lambda: sources("source"), job.tokenizer
+    )
     training = replace(
         student.training, max_steps=settings.steps, learning_rate=settings.learning_rate, max_seconds=None, patience=0
     )
     task = TrainingJob(
         f"student, round {number}", data, training, on_policy_objective(student.objective), config.seed + number
     )
+    task = replace(task, augmentation=augmentation)
     model = new_model(student.model, job.tokenizer, training.dropout, config.seed)
     model.load_state_dict(load_model(str(job.generation_model)).state_dict())
     result = fit_model(model, task, job.tokenizer, config, directory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from distilmt import __version__
-from distilmt.config import LabelConfig, RunConfig, StudentConfig
+from distilmt.config import AugmentationConfig, LabelConfig, RunConfig, StudentConfig
 from distilmt.losses.terms import loss_signature
 from distilmt.utils import pretrained
 
@@ -37,10 +37,16 @@ def _pretrained(student: StudentConfig) -> str:
     return f"pretrained-{model}" + ("" if student.pretrained_parts == "all" else f".{student.pretrained_parts}")
 
 
+def _augmentation(config: AugmentationConfig) -> str:
+    """The fractions that are not 0: `typos0.1+copies0.05`."""
+    return "+".join(f"{name}{getattr(config, name):g}" for name in config.nonzero_keys)
+
+
 def signature(config: RunConfig) -> str:
     """One line with the settings of the student, like sacreBLEU's signature for scores."""
     labels, objective = config.labels, config.student.objective
     policy, architecture = config.student.on_policy, config.student.model.architecture
+    augmentation = config.student.augmentation
     parts = {
         "teacher": "+".join([_teacher(config), *labels.ensemble]),
         "decode": _decoding(labels) if labels.num_hypotheses else "no",
@@ -54,6 +60,7 @@ def signature(config: RunConfig) -> str:
         "refs": f"{objective.reference_fraction:g}",
         **({} if architecture == "marian" else {"architecture": architecture}),
         "init": config.student.initialization if config.student.pretrained is None else _pretrained(config.student),
+        **({"augmentation": _augmentation(augmentation)} if augmentation.nonzero_keys else {}),
         "updates": config.student.training.max_steps,
         **({"on-policy": f"{policy.rounds}x{policy.steps}.{policy.student_data_fraction:g}"} if policy.steps else {}),
         "seed": config.seed,

@@ -26,6 +26,7 @@ from distilmt.models.initialization import copy_layers, copy_weights, first_laye
 from distilmt.pipeline.backups import backup_directories
 from distilmt.pipeline.pretrained_student import initial_student, pretrained_ctc_head
 from distilmt.pipeline.steps import on_policy
+from distilmt.pipeline.steps.augmented_data import augmented
 from distilmt.pipeline.steps.fit_model import fit_model
 from distilmt.pipeline.steps.frame_inputs import training_frames
 from distilmt.teachers import existing
@@ -149,9 +150,10 @@ def student_job(config: RunConfig, paths: RunPaths, tokenizer: Tokenizer) -> tup
         max_length=student.model.max_positions,
         frames=training_frames(config, paths, store.ids()),
     )
+    data, augmentation = augmented(config, data, lambda: store.column("source"), tokenizer)
     head = pretrained_ctc_head(config)
     job = TrainingJob("student", data, student.training, student.objective, config.seed, teacher, ctc_head=head)
-    return job, labels.dropped
+    return replace(job, augmentation=augmentation), labels.dropped
 
 
 def train_student(config: RunConfig, directory: Path) -> ModelResult:
@@ -200,9 +202,11 @@ def train_baseline(config: RunConfig, directory: Path) -> ModelResult:
         _reference_set(table, tokenizer, student.model.max_positions),
         frames=training_frames(config, paths, table["id"].to_pylist()),
     )
+    data, augmentation = augmented(config, data, table["source"].to_pylist, tokenizer)
     training = with_student_updates(student.training, paths.student)
     objective = baseline_objective(student)
     job = TrainingJob("baseline", data, training, objective, config.seed, ctc_head=pretrained_ctc_head(config))
+    job = replace(job, augmentation=augmentation)
     return fit_model(initial_student(config, tokenizer), job, tokenizer, config, directory)
 
 

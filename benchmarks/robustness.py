@@ -71,12 +71,12 @@ def updates_for(config: CompareConfig, minutes: float) -> int:
         student = run.student
         pace = seconds_per_update(job.data, student.model, student.training, student.objective, tokenizer)
         write_json(file, {"minutes": minutes, "updates": max(1, round(60 * minutes / pace))})
-    known = read_json(file)
-    if known["minutes"] != minutes:
+    stored = read_json(file)
+    if stored["minutes"] != minutes:
         sys.exit(
-            f"{file} is of {known['minutes']:g} minutes: give --minutes {known['minutes']:g}, or another --run_dir"
+            f"{file} is of {stored['minutes']:g} minutes: give --minutes {stored['minutes']:g}, or another --run_dir"
         )
-    return int(known["updates"])
+    return int(stored["updates"])
 
 
 def with_updates(config: CompareConfig, updates: int) -> CompareConfig:

@@ -47,7 +47,7 @@ def test_addresses_and_code_stay(words, seed):
 
 @given(CASED, st.integers(0, 10_000))
 @settings(max_examples=example_count(200), deadline=None)
-def test_typing_errors_are_few_and_of_known_letters(text, seed):
+def test_typing_errors_are_few_and_add_no_character(text, seed):
     result = with_typos(text, random.Random(seed))
     assert abs(len(result) - len(text)) <= 2
     assert set(result) <= set(text)

@@ -18,6 +18,8 @@ import random
 import resource
 import sys
 import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,7 @@ from distilmt.pictures.reading import pages_of
 from distilmt.utils.errors import UserError
 
 EXTREME = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+KINDS = ("pages", "refused")
 READ_SHARE = 0.02
 """Of the pages that are decoded: those in which lines are looked for."""
 
@@ -125,20 +128,29 @@ def outcome(data: bytes, seed: int) -> str:
         return "refused"
 
 
-def work(connection: multiprocessing.connection.Connection, first: int) -> None:
-    files = corpus()
+def work(connection: Connection, first: int) -> None:
+    report_outcomes(connection, first, corpus(), outcome)
+
+
+def report_outcomes(
+    connection: Connection, first: int, files: list[bytes], outcome_of: Callable[[bytes, int], str]
+) -> None:
+    """Send the outcome of one seed after the other, until the process is ended."""
     seed = first
     while True:
         connection.send(("start", seed, 0))
         try:
-            result = outcome(damaged(files, seed), seed)
+            result = outcome_of(damaged(files, seed), seed)
         except Exception as error:
             result = f"{type(error).__name__}: {error}"[:200]
         connection.send((result, seed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
         seed += 1
 
 
-def fuzz(minutes: float, seed: int) -> dict[str, object]:
+def fuzz(
+    minutes: float, seed: int, target: Callable[[Connection, int], None] = work, kinds: tuple[str, ...] = KINDS
+) -> dict[str, object]:
+    """Counts and faults of a `target` that reports outcomes; an outcome that is none of `kinds` is an error."""
     context = multiprocessing.get_context("spawn")
     end = time.monotonic() + 60 * minutes
     counts: dict[str, int] = {}
@@ -146,7 +158,7 @@ def fuzz(minutes: float, seed: int) -> dict[str, object]:
     peak, slowest, started = 0, 0.0, time.monotonic()
     while time.monotonic() < end:
         here, there = context.Pipe()
-        child = context.Process(target=work, args=(there, seed), daemon=True)
+        child = context.Process(target=target, args=(there, seed), daemon=True)
         child.start()
         there.close()
         try:
@@ -156,7 +168,7 @@ def fuzz(minutes: float, seed: int) -> dict[str, object]:
                     started = time.monotonic()
                     continue
                 slowest, peak = max(slowest, time.monotonic() - started), max(peak, memory)
-                kind = result if result in ("pages", "refused") else "error"
+                kind = result if result in kinds else "error"
                 counts[kind] = counts.get(kind, 0) + 1
                 if kind == "error":
                     faults.append(f"seed {seed}: {result}")

@@ -37,7 +37,7 @@ def test_disturbed_and_added_sentences_are_trained_on(config):
     plain, job = job_of(config), job_of(with_augmentation(config, typos=0.5, joined=0.25, copies=0.1))
     count = len(plain.data.source)
     assert len(job.data.source) == count + round(0.25 * count) + round(0.1 * count)
-    assert len(job.data.hypothesis.usable) == len(job.data.reference.usable) == len(job.augmentation.texts)
+    assert len(job.data.hypothesis.usable) == len(job.data.reference.usable) == len(job.data.source)
     first, second = (job.data_in_epoch(epoch).source.flat for epoch in (0, 1))
     assert not np.array_equal(first, second)
     assert "augmentation:typos0.5+copies0.1+joined0.25" in signature(
@@ -48,3 +48,12 @@ def test_disturbed_and_added_sentences_are_trained_on(config):
 def test_additions_alone_need_no_epochs(config):
     job = job_of(with_augmentation(config, joined=0.1))
     assert job.augmentation is None and len(job.data.source) > len(job_of(config).data.source)
+
+
+def test_what_is_copied_is_not_disturbed(config):
+    job = job_of(with_augmentation(config, typos=1.0, copies=0.5))
+    begin = len(job_of(config).data.source)
+    assert len(job.augmentation.texts) == begin < len(job.data.source)
+    clean, disturbed = (data.source.flat[data.source.offsets[begin] :] for data in (job.data, job.data_in_epoch(0)))
+    assert np.array_equal(clean, disturbed)
+    assert not np.array_equal(job.data.source.flat, job.data_in_epoch(0).source.flat)

@@ -41,7 +41,7 @@ def is_chinese(tokenizer):
 
 def test_items_are_copied_on_both_sides(tokenizer):
     data, sources = training_set(tokenizer, is_chinese(tokenizer))
-    result, texts = with_additional_sentences(data, sources, tokenizer, AugmentationConfig(copies=0.5), 1)
+    result, texts, _ = with_additional_sentences(data, sources, tokenizer, AugmentationConfig(copies=0.5), 1)
     added = texts[len(sources) :]
     assert texts[: len(sources)] == sources and len(added) == 30 == len(result.source) - len(sources)
     targets = texts_of(result.hypothesis, tokenizer, len(sources))
@@ -54,7 +54,7 @@ def test_items_are_copied_on_both_sides(tokenizer):
 def test_distributions_stay_at_the_tokens_of_the_label(tokenizer):
     data, sources = training_set(tokenizer, is_chinese(tokenizer))
     config = AugmentationConfig(copies=0.4, joined=0.4)
-    result, _ = with_additional_sentences(data, sources, tokenizer, config, 2)
+    result, _, _ = with_additional_sentences(data, sources, tokenizer, config, 2)
     side, labels = result.hypothesis, data.hypothesis
     assert len(side.top_ids) == len(side.tokens.flat) == side.tokens.offsets[-1]
     new = slice(len(labels.tokens.flat), None)
@@ -69,7 +69,7 @@ def test_distributions_stay_at_the_tokens_of_the_label(tokenizer):
 
 def test_joined_sentences_have_both_targets(tokenizer):
     data, sources = training_set(tokenizer, is_chinese(tokenizer))
-    result, texts = with_additional_sentences(data, sources, tokenizer, AugmentationConfig(joined=0.5), 3)
+    result, texts, _ = with_additional_sentences(data, sources, tokenizer, AugmentationConfig(joined=0.5), 3)
     targets = dict(zip(sources, texts_of(data.hypothesis, tokenizer, 0), strict=True))
     for text, target in zip(texts[60:], texts_of(result.hypothesis, tokenizer, 60), strict=True):
         first, _, second = text.partition(". ")
@@ -80,18 +80,18 @@ def test_joined_sentences_have_both_targets(tokenizer):
 def test_short_sentences_reach_their_fraction(shared_tokenizer):
     data, sources = training_set(shared_tokenizer, count=200)
     config = AugmentationConfig(short_sentences=0.5)
-    _, texts = with_additional_sentences(data, sources, shared_tokenizer, config, 1)
+    _, texts, _ = with_additional_sentences(data, sources, shared_tokenizer, config, 1)
     short = [text for text in texts if len(text.split()) <= 3]
     assert len(short) / len(texts) == pytest.approx(0.5, abs=0.01)
     assert {*texts[200:]} <= {*sources}
-    most = with_additional_sentences(data, sources, shared_tokenizer, AugmentationConfig(short_sentences=0.9), 1)[1]
+    most = with_additional_sentences(data, sources, shared_tokenizer, AugmentationConfig(short_sentences=0.9), 1).texts
     assert max(most.count(text) for text in {*most}) <= 10
 
 
 def test_unusable_labels_are_not_used_in_new_sentences(shared_tokenizer):
     data, sources = training_set(shared_tokenizer)
     data.reference = None
-    result, _ = with_additional_sentences(data, sources, shared_tokenizer, AugmentationConfig(joined=1.0), 1)
+    result, _, _ = with_additional_sentences(data, sources, shared_tokenizer, AugmentationConfig(joined=1.0), 1)
     assert result.hypothesis.usable[60:].all()
     for rows, use_reference in epoch_batches(result, 300, 1, 0):
         _, targets = collate(result, rows, use_reference)
@@ -100,14 +100,14 @@ def test_unusable_labels_are_not_used_in_new_sentences(shared_tokenizer):
 
 def test_without_distributions(shared_tokenizer):
     data, sources = training_set(shared_tokenizer, top=False)
-    result, _ = with_additional_sentences(data, sources, shared_tokenizer, AugmentationConfig(copies=0.2), 1)
+    result, _, _ = with_additional_sentences(data, sources, shared_tokenizer, AugmentationConfig(copies=0.2), 1)
     assert result.hypothesis.top_ids is None and len(result.hypothesis.usable) == len(result.source)
 
 
 def test_the_same_seed_adds_the_same(shared_tokenizer):
     config = AugmentationConfig(copies=0.3, joined=0.1, short_sentences=0.2)
     once, again, other = (
-        with_additional_sentences(*training_set(shared_tokenizer), shared_tokenizer, config, seed)[1]
+        with_additional_sentences(*training_set(shared_tokenizer), shared_tokenizer, config, seed).texts
         for seed in (1, 1, 2)
     )
     assert once == again != other

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,6 +35,16 @@ class AdditionalSentence:
     """Place of the item: number of a row of `_FORMS`."""
 
 
+class ExtendedSet(NamedTuple):
+    """A training set with additional sentences."""
+
+    data: TrainingSet
+    texts: list[str]
+    """The texts of all sources."""
+    copies: int
+    """Number of sentences with a copied item; they are the last ones."""
+
+
 _FORMS: tuple[Callable[[str, str, str, str], str], ...] = (
     lambda stem, mark, item, space: f"{item}{space}{stem}{mark}",
     lambda stem, mark, item, space: f"{stem}{mark}{space}{item}",
@@ -46,8 +57,8 @@ _FORMS: tuple[Callable[[str, str, str, str], str], ...] = (
 
 def with_additional_sentences(
     data: TrainingSet, texts: Sequence[str], tokenizer: Tokenizer, config: AugmentationConfig, seed: int
-) -> tuple[TrainingSet, list[str]]:
-    """A training set [n + m] with m more sentences behind its own, and the texts of all sources.
+) -> ExtendedSet:
+    """A training set [n + m] with m more sentences behind its own.
 
     Teacher's distributions stay at all positions whose tokens are the label's; at the other ones, such as those of a
     copied item, all probability is on the token.
@@ -62,7 +73,7 @@ def with_additional_sentences(
     generator = random.Random(f"{seed} {SeedStream.ADDITIONAL_SENTENCES}")
     usable = _usable_rows(data)
     if not usable:
-        return data, list(texts)
+        return ExtendedSet(data, list(texts), 0)
     words = [w for text in texts[:_VOCABULARY_SENTENCES] for w in text.split() if w.isalpha() and len(w) > 2]
     added = [
         *_repeated(usable, texts, config.short_sentences, len(texts)),
@@ -71,15 +82,13 @@ def with_additional_sentences(
     ]
     new_texts = [_source_text(sentence, texts) for sentence in added]
     source = Ragged.of(tokenizer.source.encode(new_texts)) if added else Ragged.of([])
-    return (
-        replace(
-            data,
-            source=_concatenated(data.source, source),
-            reference=_extended_side(data.reference, added, tokenizer),
-            hypothesis=_extended_side(data.hypothesis, added, tokenizer),
-        ),
-        [*texts, *new_texts],
+    extended = replace(
+        data,
+        source=_concatenated(data.source, source),
+        reference=_extended_side(data.reference, added, tokenizer),
+        hypothesis=_extended_side(data.hypothesis, added, tokenizer),
     )
+    return ExtendedSet(extended, [*texts, *new_texts], sum(bool(sentence.item) for sentence in added))
 
 
 def _usable_rows(data: TrainingSet) -> list[int]:

@@ -22,10 +22,10 @@ _CASES: tuple[CaseStyle, ...] = ("capitals", "lower_case", "title_case")
 
 @dataclass(frozen=True)
 class SourceAugmentation:
-    """How the n sources of a training set are disturbed."""
+    """How the sources of a training set are disturbed."""
 
     texts: Sequence[str]
-    """[n]: the clean sources."""
+    """[m]: the clean sources of the first sentences; those behind them are never disturbed."""
     tokenizer: LanguageTokenizer
     language: str
     """Code of the source language."""
@@ -39,7 +39,7 @@ class SourceAugmentation:
         become longer than the student's positions.
 
         Args:
-            data: the set with the clean sources [n].
+            data: the set with the clean sources [n], n not below m.
             seed: the run's seed.
             epoch: number of the pass over the data.
         """

@@ -27,7 +27,9 @@ def augmented(
         return data, None
     texts = sources()
     if augmentation.adds:
-        data, texts = with_additional_sentences(data, texts, tokenizer, augmentation, config.seed)
+        data, texts, copies = with_additional_sentences(data, texts, tokenizer, augmentation, config.seed)
+        # What the target copies must be the same in the source.
+        texts = texts[: len(texts) - copies]
     if not augmentation.disturbs:
         return data, None
     return data, SourceAugmentation(texts, tokenizer.source, config.corpus.source, augmentation)

@@ -41,6 +41,13 @@ def test_what_is_as_small_but_faster_wins_and_what_was_not_timed_is_last():
     assert search.best([untimed, GOOD], 0, "fastest") is GOOD
 
 
+def test_without_a_variant_within_the_limits_of_failures_the_least_excess_wins():
+    little, much = ({"name": "typos", "rate": rate, "limit": 0.1} for rate in (0.2, 0.9))
+    failing = [replace(SMALL, breaches=[much]), replace(GOOD, breaches=[little]), replace(FAST, breaches=[much])]
+    assert search.least_excessive(failing, "smallest").variant == GOOD.variant
+    assert search.cheapest_first(failing, "fastest")[0].variant == FAST.variant
+
+
 @given(points, st.integers(0, 10), st.sampled_from(["smallest", "fastest"]))
 def test_what_is_chosen_is_on_the_frontier_of_those_that_keep_the_promise(result, floor, goal):
     best = search.best(result, floor, goal)

@@ -92,6 +92,36 @@ def test_a_second_call_does_nothing_anew(compared):
     assert student.stat().st_mtime_ns == before and (run / "comparison.md").exists()
 
 
+def limited(path, run, *limits):
+    compare.run(load_comparison([str(path), "--seeds", "1", "--max-failures", *limits]))
+    return json.loads((run / "comparison.json").read_text())
+
+
+def test_a_method_that_fails_too_often_is_not_the_best(compared):
+    path, run = compared
+    allowed = limited(path, run, "1")
+    assert allowed["best"] in METHODS and all(method["breaches"] == [] for method in allowed["methods"])
+    failures = [method["runs"][0]["failures"] for method in allowed["methods"]]
+    assert all(0 <= rate <= 1 for rates in failures for rate in rates.values())
+    name, _rate = max(failures[0].items(), key=lambda entry: entry[1])
+    strict = limited(path, run, f"{name}=0")
+    within = [method["name"] for method in strict["methods"] if not method["breaches"]]
+    assert strict["best"] in within if within else strict["best"] is None
+    assert "references" not in within and strict["max_failures"] == {name: 0.0}
+    table = (run / "comparison.md").read_text()
+    assert "above its limit" in table and f"{name} " in table and "> 0.0 %" in table
+
+
+def test_limits_of_failures_that_nothing_can_check(tmp_path):
+    path = str(written(tmp_path))
+    for arguments, message in (
+        (("--max-failures", "capitls=0.1"), "did you mean 'capitals'"),
+        (("--max-failures=0.1", "--evaluation.challenge_cases", "0"), "set evaluation.challenge_cases of the run"),
+    ):
+        with pytest.raises(UserError, match=message):
+            compare.run(load_comparison([path, *arguments]))
+
+
 def test_a_method_more_is_trained_alone(compared):
     path, run = compared
     config = yaml.safe_load(path.read_text())

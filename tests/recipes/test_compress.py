@@ -7,7 +7,9 @@ import shutil
 import pytest
 from helpers import commands
 
+from distilmt.config.loading import load_compress
 from distilmt.inference.translator import Translator
+from distilmt.recipes import compress
 from distilmt.utils.run_dir import read_step
 
 # Few models, all with 4 bits and greedy search: for what does not depend on the number of candidates.
@@ -122,6 +124,18 @@ def test_a_second_call_trains_nothing_anew(run):
     assert {path: path.stat().st_mtime_ns for path in models} == before
 
 
+def test_a_model_that_fails_too_often_is_not_chosen(run):
+    compress.run(*load_compress([str(run), "--max-drop=100", *FEW, "--max-failures", "0"]))
+    strict, table = budget(run), (run / "compressed" / "ablation.md").read_text()
+    examined = [point for point in strict["points"] if point["breaches"] is not None]
+    assert strict["meets_constraint"] == (strict["chosen"]["breaches"] == []) and strict["max_failures"] == {"all": 0.0}
+    assert all(point["breaches"] for point in examined if point["bytes"] < strict["chosen"]["bytes"])
+    broken = next(point for point in examined if point["breaches"])["breaches"][0]
+    assert broken["rate"] > broken["limit"] == 0 and f"{broken['name']} {100 * broken['rate']:.1f} % > 0.0 %" in table
+    page = (run / "compressed" / "ablation.html").read_text()
+    assert "Limits of failures" in page and "% &gt; 0.0 %" in page
+
+
 def test_a_promise_that_none_keeps(run):
     process = commands.distilmt("compress", run, "--max-drop=0", "--metric=chrf", "--relative_to=teacher", *FEW)
     assert process.returncode == 0, process.stderr.decode()[-3000:]
@@ -147,6 +161,7 @@ def test_a_promise_that_none_keeps(run):
         (("{run}", "--max-drop", "-1"), "max_drop"),
         (("{run}", "--ffn_keep_fraction", "0"), "ffn_keep_fraction"),
         (("{run}", "--baseline", "{run}"), "no model.safetensors"),
+        (("{run}", "--max-failures", "5%"), "max_failures is '5%'"),
     ],
 )
 def test_what_is_refused(finished_run, arguments, message):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from distilmt.config import ComputeType
 from distilmt.config.choices import CompressionGoal
+from distilmt.evaluation.failure_rates import LimitBreach, largest_excess
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class EvaluatedVariant:
     """Score on the validation set."""
     milliseconds: float | None = None
     """Median latency of single sentences on one thread; None if not measured."""
+    breaches: Sequence[LimitBreach] | None = None
+    """Challenge sets on which it fails more often than is allowed; None if not measured."""
 
 
 def satisfying(points: Sequence[EvaluatedVariant], floor: float) -> list[EvaluatedVariant]:
@@ -68,11 +71,20 @@ def closest(points: Sequence[EvaluatedVariant], goal: CompressionGoal) -> Evalua
     return min(points, key=lambda point: (-point.score, _cost(point, goal)))
 
 
+def cheapest_first(points: Sequence[EvaluatedVariant], goal: CompressionGoal) -> list[EvaluatedVariant]:
+    """The variants in the order in which `best` prefers them."""
+    return sorted(points, key=lambda point: _cost(point, goal))
+
+
+def least_excessive(points: Sequence[EvaluatedVariant], goal: CompressionGoal) -> EvaluatedVariant:
+    """The variant that exceeds the limits of failures by least, if each exceeds one."""
+    return min(points, key=lambda point: (largest_excess(point.breaches or ()), _cost(point, goal)))
+
+
 def frontier(points: Sequence[EvaluatedVariant], goal: CompressionGoal) -> list[EvaluatedVariant]:
     """The Pareto frontier of score and cost, cheapest first."""
-    ordered = sorted(points, key=lambda point: _cost(point, goal))
     frontier_points: list[EvaluatedVariant] = []
-    for point in ordered:
+    for point in cheapest_first(points, goal):
         if not frontier_points or point.score > frontier_points[-1].score:
             frontier_points.append(point)
     return frontier_points

@@ -10,6 +10,7 @@ from distilmt.config import ComputeType
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_SEED, MAX_THREADS, bounded, bounds
 from distilmt.config.choices import CompressionGoal, ConstraintReference, Metric, ReportLanguage, Rerank
 from distilmt.config.effects import affects, config_field
+from distilmt.config.failure_limits import FAILURE_LIMITS, parse_failure_limits
 from distilmt.config.fields import FLAG, POSITIONAL, Flag
 from distilmt.config.hub_names import plain_name
 from distilmt.utils.errors import UserError
@@ -28,6 +29,9 @@ class CompressConfig:
     """Metric of `max_drop`."""
     relative_to: ConstraintReference = "teacher"
     """Reference system of `max_drop`: the teacher, or the uncompressed student; both in float32 at the run's beam."""
+    max_failures: list[str] = field(default_factory=list, metadata=FAILURE_LIMITS)
+    """Second constraint: maximum share of failures on the challenge sets, of validation sentences: `0.05` for all sets,
+    `capitals=0.2` for one; empty: no limit."""
     objective: CompressionGoal = "smallest"
     """Which model to choose among those that meet the constraint."""
     prune_layers: bool = True
@@ -58,6 +62,9 @@ class CompressConfig:
     """Directory of a student trained without a teacher, shown in the budget for comparison; null: the run's own."""
     jobs: int = bounded(1, 1, MAX_THREADS)
     """Number of parallel trainings, each on its share of the cores."""
+
+    def __post_init__(self) -> None:
+        self.failure_limits = parse_failure_limits(self.max_failures)
 
 
 @dataclass

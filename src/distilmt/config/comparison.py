@@ -10,6 +10,7 @@ from typing import Any
 
 from distilmt.config import RunConfig
 from distilmt.config.bounds import MAX_SEED, MAX_THREADS, bounded, bounds, check_bounds
+from distilmt.config.failure_limits import FAILURE_LIMITS, FailureLimits, parse_failure_limits
 from distilmt.config.fields import FLAG, Flag, suggestion
 from distilmt.config.flags import one_path, split_arguments
 from distilmt.config.jobs import check_jobs
@@ -34,6 +35,8 @@ class CompareConfig:
     """The method all others are compared with."""
     jobs: int = bounded(1, 1, MAX_THREADS)
     """Number of students trained in parallel, each on its share of the cores."""
+    failure_limits: FailureLimits = field(default_factory=FailureLimits)
+    """Limits of failure rates; a method above one is not the best."""
 
 
 @dataclass
@@ -46,6 +49,9 @@ class CompareOptions:
     """Every method is trained once per seed (`1,2`); null: the seeds of the file, else 1, 2 and 3."""
     jobs: int = bounded(1, 1, MAX_THREADS)
     """Number of students trained in parallel, each on its share of the cores: faster for small models."""
+    max_failures: list[str] = field(default_factory=list, metadata=FAILURE_LIMITS)
+    """Maximum share of failures of the best method on the challenge sets, of validation sentences: `0.05` for all sets,
+    `capitals=0.2` for one; empty: no limit."""
 
 
 @dataclass
@@ -82,7 +88,8 @@ def load_comparison(arguments: Sequence[str]) -> CompareConfig:
         for name, changes in own.methods.items()
         if str(name) in names
     }
-    config = CompareConfig(run, runs, options.seeds or own.seeds or [1, 2, 3], baseline, options.jobs)
+    seeds, limits = options.seeds or own.seeds or [1, 2, 3], parse_failure_limits(options.max_failures)
+    config = CompareConfig(run, runs, seeds, baseline, options.jobs, limits)
     _check_budgets(config, path)
     check_bounds(config)
     check_jobs(config.jobs)

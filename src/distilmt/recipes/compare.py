@@ -19,6 +19,7 @@ from distilmt.config.comparison import CompareConfig
 from distilmt.data import prepare
 from distilmt.export.formats import require_ctranslate2
 from distilmt.pipeline import preflight, runner
+from distilmt.pipeline.steps.failure_constraint import FailureConstraint, check_limits
 from distilmt.rendering.rendering_cache import remove_renderings
 from distilmt.report import comparison
 from distilmt.report.comparison_schema import TrainedModel
@@ -53,6 +54,7 @@ def run(config: CompareConfig) -> Path:
         UserError: a method requires other labels than the others.
     """
     root = Path(config.run.run_dir)
+    check_limits(config.run, config.failure_limits)
     preflight.check(config.run, exporting=False)
     for name, method in config.methods.items():
         _check_input(config.run, name, method)
@@ -190,6 +192,7 @@ def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
     if rows := _picture_rows(done):
         test = test.take(rows)
         teacher = _with_rows(teacher, rows, test["target"].to_pylist(), run_config.corpus.target)
+    constraint = FailureConstraint(run_config, config.failure_limits)
     report = comparison.build(
         facts={
             "pair": {"source": run_config.corpus.source, "target": run_config.corpus.target},
@@ -201,11 +204,13 @@ def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
             "language": run_config.report_language,
             "signatures": {name: _signature(method) for name, method in config.methods.items()},
             "config": asdict(run_config),
+            "max_failures": config.failure_limits.as_dict(),
         },
         teacher=teacher,
-        students=[_student_report(trial) for trial in done],
+        students=[_student_report(trial, constraint) for trial in done],
         test=(test["source"].to_pylist(), test["target"].to_pylist()),
         training_targets=train["target"].to_pylist(),
+        limits=config.failure_limits,
     )
     comparison.write(report, paths.root)
 
@@ -228,11 +233,11 @@ def _with_rows(teacher: TrainedModel, rows: Sequence[int], references: Sequence[
     return cast(TrainedModel, {**teacher, "translations": chosen, **{name: scores[name] for name in chosen}})
 
 
-def _student_report(trial: MethodTrial) -> TrainedModel:
-    """Results of a trained student."""
+def _student_report(trial: MethodTrial, constraint: FailureConstraint) -> TrainedModel:
+    """Results of a trained student, with its failures if these are limited."""
     student = read_result(ModelResult, trial.run.paths.student)
     assert student.best_score is not None and student.train_seconds is not None
-    return {
+    report: TrainedModel = {
         "method": trial.method,
         "seed": trial.run.seed,
         "validation": student.best_score,
@@ -241,6 +246,10 @@ def _student_report(trial: MethodTrial) -> TrainedModel:
         "curve": read_json(trial.run.paths.student / "log.json"),
         **_scores(trial.run.paths.step("scores")),
     }
+    if constraint.limits:
+        shipped, beam = trial.run.paths.step("scores") / "int8", trial.run.evaluation.beam_of("student")
+        report["failures"] = constraint.rates(shipped, beam)
+    return report
 
 
 def _scores(directory: Path) -> TrainedModel:

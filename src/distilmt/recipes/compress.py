@@ -8,9 +8,8 @@ only for the final ablation, from the teacher to the shipped model.
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from distilmt.compression import alignment, search
@@ -18,24 +17,21 @@ from distilmt.compression.search import EvaluatedVariant, Variant
 from distilmt.config import RunConfig
 from distilmt.config.commands import CompressConfig
 from distilmt.evaluation.challenge_runner import ChallengeComparison
-from distilmt.export.card import write_card
-from distilmt.export.ctranslate2 import CTranslate2Exporter
 from distilmt.export.formats import require_ctranslate2
-from distilmt.inference.manifest import load_manifest, write_manifest
 from distilmt.pipeline.step_directory import run_step
 from distilmt.pipeline.steps import signature
 from distilmt.pipeline.steps.challenges import compare_shipped_model
-from distilmt.pipeline.steps.export import PACKED, card
+from distilmt.pipeline.steps.failure_constraint import FailureConstraint, check_limits
 from distilmt.recipes import compress_steps
 from distilmt.recipes.ablation import Stage, measure_stages, median_latencies, stage_variants
+from distilmt.recipes.compress_result import candidate, ship, write_model_card
 from distilmt.report import ablation
-from distilmt.report.ablation_schema import Ablation, Candidate, SearchFacts, StageResult
+from distilmt.report.ablation_schema import Ablation, SearchFacts
 from distilmt.utils import parallel
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import atomic_directory, locked, read_step, step_fingerprint
+from distilmt.utils.run_dir import locked, read_step, step_fingerprint
 from distilmt.utils.run_paths import RunPaths
 from distilmt.utils.sizes import total_bytes
-from distilmt.utils.step_results import ModelResult, result_of
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +48,10 @@ def run(config: CompressConfig, run_config: RunConfig) -> Path:
         run_config: configuration of the trained run.
 
     Raises:
-        UserError: there is no student.
+        UserError: there is no student, or no challenge set for a limit of failures.
     """
     paths = run_config.paths
+    check_limits(run_config, config.failure_limits)
     if read_step(paths.student) is None:
         raise UserError(f"{paths.root} has no trained student: finish `distilmt train-student` or `distilmt run` first")
     require_ctranslate2(run_config.student.model.architecture, "compress")
@@ -73,6 +70,7 @@ class _Search:
         baseline = Path(config.baseline) if config.baseline else self.paths.baseline
         self.models = {"teacher": self.paths.teacher, "baseline": baseline, "student": self.paths.student}
         self.points: list[EvaluatedVariant] = []
+        self.constraint = FailureConstraint(run_config, config.failure_limits) if config.failure_limits else None
 
     def go(self) -> Ablation:
         """Search, and measure the results; returns the content of the report."""
@@ -96,9 +94,10 @@ class _Search:
             cuts = compress_steps.available_cuts(
                 self.models[current], self.config.prune_layers, self.config.ffn_keep_fraction
             )
-            candidates = [name for name in self._make(current, cuts, updates) if self._score(name) >= floor]
+            candidates = [name for name in self._make(current, cuts, updates) if self._meets(name, floor)]
             if not candidates:
-                logger.info(f"{current} cannot be pruned further within {self.config.max_drop:g} points")
+                limits = " and the limits of failures" if self.constraint else ""
+                logger.info(f"{current} cannot be pruned further within {self.config.max_drop:g} points{limits}")
                 break
             current = min(candidates, key=self._weight)
         return current
@@ -185,6 +184,20 @@ class _Search:
         """The best variant of a model with at most these bits, over types, beam sizes and shortlists."""
         return max(p.score for p in self.points if p.variant.shape == shape and p.variant.bits <= bits)
 
+    def _meets(self, shape: str, floor: float) -> bool:
+        """Whether a model's best variant meets the constraints."""
+        best = max((point for point in self.points if point.variant.shape == shape), key=lambda point: point.score)
+        return best.score >= floor and not (self.constraint and self._examined(best).breaches)
+
+    def _examined(self, point: EvaluatedVariant) -> EvaluatedVariant:
+        """A variant with the limits of failures that it exceeds, which is recorded among all points."""
+        if self.constraint is None or point.breaches is not None:
+            return point
+        breaches = self.constraint.breaches(self._export_dir(point.variant), point.variant.beam_size)
+        examined = replace(point, breaches=breaches)
+        self.points = [examined if each.variant == point.variant else each for each in self.points]
+        return examined
+
     def _weight(self, shape: str) -> float:
         if self.config.objective == "smallest":
             return float(min(point.bytes for point in self.points if point.variant.shape == shape))
@@ -194,19 +207,37 @@ class _Search:
 
     def _measure(self, floor: float) -> Ablation:
         """Time the models that meet the constraint, select and ship one, and measure the ablation on the test set."""
-        goal = self.config.objective
-        candidates = search.satisfying(self.points, floor) or search.frontier(self.points, goal)
-        candidates = sorted(candidates, key=self._likely_cost)[:_MOST_TIMED]
-        timed = median_latencies(
-            self.run, {p.variant.name: (self._export_dir(p.variant), p.variant.beam_size) for p in candidates}
-        )
-        self.points = [replace(point, milliseconds=timed.get(point.variant.name)) for point in self.points]
-        chosen = search.best(self.points, floor, goal) or search.closest(self.points, goal)
-        self._ship(chosen.variant)
+        chosen = self._choose(floor)
+        ship(self._export_dir(chosen.variant), chosen.variant.beam_size, self.paths.compressed_model)
         stages = measure_stages(self.run, self._all_stages(chosen.variant))
-        self._write_card(chosen, [stage for stage in stages if stage["taken"]][-1])
-        points = [_candidate(point) for point in self.points]
-        return ablation.build(self._facts(floor, chosen), points, _candidate(chosen), stages)
+        last = [stage for stage in stages if stage["taken"]][-1]
+        write_model_card(self.run, self.config.metric, chosen, last, self.models[chosen.variant.shape])
+        points = [candidate(point) for point in self.points]
+        return ablation.build(self._facts(floor, chosen), points, candidate(chosen), stages)
+
+    def _choose(self, floor: float) -> EvaluatedVariant:
+        """Time the cheapest candidates and select one; further ones are timed only if all of these fail too often."""
+        goal = self.config.objective
+        within = search.satisfying(self.points, floor)
+        candidates = sorted(within or search.frontier(self.points, goal), key=self._likely_cost)
+        for start in range(0, len(candidates), _MOST_TIMED):
+            names = self._time(candidates[start : start + _MOST_TIMED])
+            if not (within and self.constraint):
+                return self._examined(search.best(self.points, floor, goal) or search.closest(self.points, goal))
+            for point in search.cheapest_first([each for each in self.points if each.variant.name in names], goal):
+                if not (examined := self._examined(point)).breaches:
+                    return examined
+        return search.least_excessive(search.satisfying(self.points, floor), goal)
+
+    def _time(self, points: list[EvaluatedVariant]) -> set[str]:
+        """Measure the latencies of variants; returns their names."""
+        timed = median_latencies(
+            self.run, {p.variant.name: (self._export_dir(p.variant), p.variant.beam_size) for p in points}
+        )
+        self.points = [
+            replace(point, milliseconds=timed.get(point.variant.name, point.milliseconds)) for point in self.points
+        ]
+        return set(timed)
 
     def _likely_cost(self, point: EvaluatedVariant) -> tuple[float, ...]:
         """Order of timing: the smallest first, or the one with the fewest operations."""
@@ -233,27 +264,9 @@ class _Search:
             "max_drop": config.max_drop,
             "against": config.relative_to,
             "goal": config.objective,
+            "max_failures": config.failure_limits.as_dict(),
             "challenge_sets": self._challenge_results(chosen),
         }
-
-    def _ship(self, variant: Variant) -> None:
-        """Copy the selected export to `compressed/model`, with its beam size."""
-        with atomic_directory(self.paths.compressed_model) as place:
-            shutil.copytree(self._export_dir(variant), place, dirs_exist_ok=True)
-            write_manifest(place, {**load_manifest(place), "beam_size": variant.beam_size})
-
-    def _write_card(self, chosen: EvaluatedVariant, stage: StageResult) -> None:
-        """Write the model card of the shipped model: origin and scores."""
-        about = card(self.run, "student")
-        scores = {f"validation {self.config.metric}": chosen.score}
-        scores |= {"test bleu": stage["scores"]["bleu"], "test chrf": stage["scores"]["chrf"]}
-        record = read_step(self.models[chosen.variant.shape])
-        model_signature = f"{about.signature}|compressed:{chosen.variant.name}"
-        parameters = result_of(ModelResult, record).parameters
-        about = replace(about, scores=scores, signature=model_signature, parameters=parameters)
-        form = CTranslate2Exporter(chosen.variant.compute_type).form
-        form = replace(form, use=form.use + (PACKED if chosen.variant.packed else ""))
-        write_card(self.paths.compressed_model, about, form)
 
     def _all_stages(self, chosen: Variant) -> list[Stage]:
         """Stages of the ablation, which always ends with the shipped model."""
@@ -269,13 +282,3 @@ class _Search:
 
 def _has_weights(model: Path) -> bool:
     return (model / "model.safetensors").exists()
-
-
-def _candidate(point: EvaluatedVariant) -> Candidate:
-    return {
-        "variant": asdict(point.variant),
-        "name": point.variant.name,
-        "bytes": point.bytes,
-        "score": point.score,
-        "milliseconds": point.milliseconds,
-    }

@@ -9,12 +9,13 @@ from pathlib import Path
 from markupsafe import Markup
 
 from distilmt import __version__
+from distilmt.report.ablation_markdown import markdown
 from distilmt.report.ablation_schema import Ablation, Candidate, SearchFacts, StageResult
+from distilmt.report.ablation_table import headings, rows, table_note
 from distilmt.report.build import to_strict_json
-from distilmt.report.challenges import ChallengeTable, challenge_tables
-from distilmt.report.format import MISSING, language_tag, number, p_value, rate, signed, size
+from distilmt.report.challenges import ChallengeTable, breach_text, challenge_tables, limit_text
+from distilmt.report.format import language_tag, number, signed, size
 from distilmt.report.languages import Translation, translation
-from distilmt.report.markdown import markdown_table
 from distilmt.report.plots import Bubble, scatter
 from distilmt.report.rendering import Page, Tile, render_template
 from distilmt.report.tables import METRICS, Table
@@ -31,6 +32,10 @@ class AblationView:
     note: str
     quality: Markup
     challenges: Sequence[ChallengeTable]
+    limits: str
+    """Of failures; empty without any."""
+    failures: Table
+    """Failures of the candidates for which they were counted."""
     source_tag: str
     target_tag: str
     candidates: Markup
@@ -55,7 +60,7 @@ def build(
         "distilmt_version": __version__,
         "date": date_for_reports(),
         "machine": machine(),
-        "meets_constraint": chosen["score"] >= facts["floor"],
+        "meets_constraint": chosen["score"] >= facts["floor"] and not chosen["breaches"],
         "chosen": chosen,
         "stages": list(stages),
         "points": list(candidates),
@@ -82,7 +87,7 @@ def render(ablation: Ablation) -> str:
         headline=_headline(ablation, _),
         version=ablation["distilmt_version"],
         date=ablation["date"],
-        findings=[_change(ablation, _)],
+        findings=[_change(ablation, _), *_limit_finding(ablation, _)],
         tiles=_tiles(ablation, _),
     )
     view = AblationView(
@@ -90,6 +95,8 @@ def render(ablation: Ablation) -> str:
         note=table_note(_),
         quality=_stages_plot(ablation, _),
         challenges=challenge_tables(ablation["challenge_sets"], _),
+        limits=limit_text(ablation["max_failures"], _),
+        failures=_failures(ablation, _),
         source_tag=language_tag(pair["source"]),
         target_tag=language_tag(pair["target"]),
         candidates=_candidates_plot(ablation, _),
@@ -100,63 +107,16 @@ def render(ablation: Ablation) -> str:
     return render_template("ablation", ablation["language"], page, view)
 
 
-def headings(_: Translation) -> list[str]:
-    """Headings of the table's columns of figures."""
-    against = _("against teacher")
-    return [
-        _("beam"), "BLEU", against, "chrF", against, _("size"), "÷", _("ms"), "×", _("sent/s"), _("memory"), _("mJ")
-    ]  # fmt: skip
-
-
-def rows(ablation: Ablation, _: Translation) -> list[list[str]]:
-    """A row for every stage: its change, then the columns of `headings`."""
-    teacher = ablation["stages"][0]
-    return [[_label(stage, index == 0, _), *_figures(stage, teacher)] for index, stage in enumerate(ablation["stages"])]
-
-
-def _label(stage: StageResult, is_first: bool, _: Translation) -> str:
-    plus = "" if is_first or stage["label"] in ("baseline", "student") else "+ "
-    label = plus + stage["label"]
-    return label if stage["taken"] else _("%(change)s (tried, not used)", change=label)
-
-
-def _figures(stage: StageResult, teacher: StageResult) -> list[str]:
-    speed, joules = stage["speed"], stage["speed"]["joules"]
-    slower, faster = teacher["speed"]["latency_ms"]["p50"], speed["latency_ms"]["p50"]
-    return [
-        str(stage["beam_size"]),
-        number(stage["scores"]["bleu"], 2),
-        _difference(stage, "bleu"),
-        number(stage["scores"]["chrf"], 2),
-        _difference(stage, "chrf"),
-        size(stage["bytes"]),
-        number(teacher["bytes"] / stage["bytes"]),
-        number(faster, 2),
-        number(slower / faster),
-        rate(speed["sentences_per_second"]["batch_64"]),
-        size(speed["peak_rss_bytes"]),
-        number(1e3 * joules["batch_1"], 2) if joules else MISSING,
-    ]
-
-
-def _difference(stage: StageResult, metric: str) -> str:
-    comparison = stage["against_teacher"].get(metric)
-    if not comparison:
-        return ""
-    low, high = comparison["ci"]
-    return (
-        f"{signed(comparison['difference'], 2)} [{signed(low, 2)}, {signed(high, 2)}], {p_value(comparison['p_value'])}"
-    )
-
-
-def table_note(_: Translation) -> str:
-    """Explanation of the columns."""
-    return _(
-        "Measured on the test set, which is not used for selection. Each row adds one change to the row above; the "
-        "baseline is for comparison. Against teacher: difference, 95 %% interval and p of a paired bootstrap. Size: "
-        "all shipped files; ÷ and ×: times smaller and faster than the teacher. ms: median of single sentences on one "
-        "thread; sent/s: in batches of 64 on one thread; mJ: energy of the whole processor per sentence, where "
-        "available. All are timed in turn."
+def _failures(ablation: Ablation, _: Translation) -> Table:
+    """Why candidates with enough quality are not chosen; the smallest is first."""
+    examined = [(point, point["breaches"]) for point in ablation["points"] if point["breaches"] is not None]
+    return Table(
+        _("Limits of failures"),
+        [_("Candidate"), _("size"), _("ms"), _("Above its limit")],
+        [
+            [point["name"], size(point["bytes"]), number(point["milliseconds"], 2), breach_text(breaches) or _("none")]
+            for point, breaches in sorted(examined, key=lambda each: each[0]["bytes"])
+        ],
     )
 
 
@@ -185,6 +145,16 @@ def _change(ablation: Ablation, _: Translation) -> str:
         "%(change)s %(metric)s against the student on the validation set; the limit is a loss of %(allowed)s.",
         **values,
     )
+
+
+def _limit_finding(ablation: Ablation, _: Translation) -> list[str]:
+    """Whether the chosen model fails too often, if failures are limited."""
+    limits, breaches = limit_text(ablation["max_failures"], _), breach_text(ablation["chosen"]["breaches"] or ())
+    if not limits:
+        return []
+    if breaches:
+        return [_("It fails too often: %(breaches)s (allowed: %(limits)s).", breaches=breaches, limits=limits)]
+    return [_("It fails no challenge set more often than is allowed (%(limits)s).", limits=limits)]
 
 
 def _tiles(ablation: Ablation, _: Translation) -> list[Tile]:
@@ -239,60 +209,3 @@ def _candidates_plot(ablation: Ablation, _: Translation) -> Markup:
         for point in ablation["points"]
     ]
     return scatter(bubbles, _("bytes"), METRICS[ablation["metric"]], _("All candidates"))
-
-
-def verdict(ablation: Ablation) -> str:
-    """One sentence on whether the quality constraint is met."""
-    chosen, metric = ablation["chosen"], METRICS[ablation["metric"]]
-    lost = ablation["floor"] + ablation["max_drop"] - chosen["score"]
-    change = f"loses {number(lost, 2)} {metric}" if lost > 0 else f"gains {number(-lost, 2)} {metric}"
-    sentence = f"{chosen['name']} {change} against the {ablation['against']} on the validation sentences"
-    constraint = f"constraint: a loss of at most {ablation['max_drop']:g}"
-    if ablation["meets_constraint"]:
-        return f"The {ablation['goal']} that meets the quality constraint: {sentence} ({constraint})."
-    return f"No candidate meets the quality constraint ({constraint}). The closest: {sentence}."
-
-
-def markdown(ablation: Ablation) -> str:
-    """The ablation and all candidates, as Markdown in English."""
-    _, pair, scores = translation("en"), ablation["pair"], ablation["stages"][0]["scores"]
-    parts = [
-        f"# Ablation, {pair['source']} → {pair['target']}",
-        f"distilmt {ablation['distilmt_version']}, {ablation['date']}, {ablation['machine'].get('cpu', '?')}.",
-        verdict(ablation),
-        markdown_table(["", *headings(_)], rows(ablation, _)),
-        table_note(_),
-        *_challenge_sentences(ablation),
-        f"Scores: `{scores['bleu_signature']}` and `{scores['chrf_signature']}`. Student: `{ablation['signature']}`",
-        markdown_table(["candidate", "validation", "bytes", "ms"], _candidate_rows(ablation)),
-        f"✓ meets the quality constraint: at least {number(ablation['floor'], 2)} {ablation['metric']}.",
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _candidate_rows(ablation: Ablation) -> list[list[str]]:
-    candidates = sorted(ablation["points"], key=lambda point: point["bytes"])
-    check_marks = ["" if point["score"] < ablation["floor"] else " ✓" for point in candidates]
-    return [
-        [point["name"], number(point["score"], 2) + mark, size(point["bytes"]), number(point["milliseconds"], 2)]
-        for point, mark in zip(candidates, check_marks, strict=True)
-    ]
-
-
-def _challenge_sentences(ablation: Ablation) -> list[str]:
-    """Challenge results of the shipped model, in one paragraph, if there are any."""
-    results = [row for comparisons in ablation["challenge_sets"].values() for row in comparisons]
-    if not results:
-        return []
-    failed = [
-        f"{row['name']} ({100 * row['student'] / row['cases']:.0f} % of {row['cases']}, the teacher "
-        f"{100 * row['teacher'] / row['cases']:.0f} %)"
-        for row in results
-        if not row["passed"]
-    ]
-    worse = (
-        f"Significantly worse than the teacher: {', '.join(failed)}."
-        if failed
-        else "It is significantly worse in none."
-    )
-    return [f"Challenge sets: {len(results) - len(failed)} of {len(results)} passed compared with the teacher. {worse}"]

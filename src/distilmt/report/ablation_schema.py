@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from distilmt.config.choices import CompressionGoal, ConstraintReference, Metric
 from distilmt.evaluation.challenge_runner import ChallengeComparison
+from distilmt.evaluation.failure_rates import LimitBreach
 from distilmt.report.schema import Facts, LanguagePair, Scores
 
 
@@ -39,17 +40,24 @@ class StageResult(TypedDict):
 
 
 class Candidate(TypedDict):
-    """A candidate with its validation score; `milliseconds` is null if it was not timed."""
+    """A candidate with its validation score; `milliseconds` is null if it was not timed.
+
+    `breaches` are the limits of failures that it exceeds, null if its failures were not counted.
+    """
 
     variant: Facts
     name: str
     bytes: int
     score: float
     milliseconds: float | None
+    breaches: list[LimitBreach] | None
 
 
 class SearchFacts(TypedDict):
-    """The search: `floor` is the lowest allowed score, `max_drop` the allowed loss against `against`."""
+    """The search: `floor` is the lowest allowed score, `max_drop` the allowed loss against `against`.
+
+    `max_failures` are the limits of failure rates by challenge set, and of `all` others.
+    """
 
     pair: LanguagePair
     signature: str
@@ -59,6 +67,7 @@ class SearchFacts(TypedDict):
     max_drop: float
     against: ConstraintReference
     goal: CompressionGoal
+    max_failures: dict[str, float]
     challenge_sets: dict[str, list[ChallengeComparison]]
 
 

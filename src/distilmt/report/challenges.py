@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from distilmt.config.failure_limits import ALL
 from distilmt.evaluation.challenge_runner import ChallengeComparison
+from distilmt.evaluation.failure_rates import LimitBreach
 from distilmt.report.format import number, p_value
 from distilmt.report.languages import Translation
+
+_SHOWN_BREACHES = 4
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,25 @@ def _row(row: ChallengeComparison, _: Translation) -> ChallengeRow:
         passed=row["passed"],
         examples=[(example["source"], example["translation"]) for example in row["examples"]],
     )
+
+
+def breach_text(breaches: Sequence[LimitBreach]) -> str:
+    """The limits of failures that a model exceeds: `capitals 12.5 % > 5.0 %`; empty if it exceeds none."""
+    shown = [
+        f"{each['name']} {number(100 * each['rate'])} % > {number(100 * each['limit'])} %"
+        for each in breaches[:_SHOWN_BREACHES]
+    ]
+    more = len(breaches) - len(shown)
+    return ", ".join([*shown, *([f"… (+{more})"] if more else [])])
+
+
+def limit_text(limits: Mapping[str, float], _: Translation) -> str:
+    """Limits of failures by challenge set: `capitals 5.0 %, all others 10.0 %`."""
+    general = [_("all others %(limit)s %%", limit=number(100 * limits[ALL]))] if ALL in limits else []
+    own = [f"{name} {number(100 * limit)} %" for name, limit in limits.items() if name != ALL]
+    if general and not own:
+        return _("all sets %(limit)s %%", limit=number(100 * limits[ALL]))
+    return ", ".join([*own, *general])
 
 
 def challenge_names(_: Translation) -> dict[str, str]:

@@ -13,7 +13,9 @@ from typing import cast
 import numpy as np
 
 from distilmt import __version__
+from distilmt.config.failure_limits import FailureLimits
 from distilmt.evaluation import quality, slices
+from distilmt.evaluation.failure_rates import limit_breaches, mean_rates
 from distilmt.report.build import to_strict_json
 from distilmt.report.comparison_page import render
 from distilmt.report.comparison_schema import (
@@ -32,6 +34,7 @@ from distilmt.utils.machine_info import machine
 from distilmt.utils.run_dir import write_json, write_text
 
 _SEEDLESS = ("translations", "curve", "method")
+_NO_LIMITS = FailureLimits()
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def build(
     students: Sequence[TrainedModel],
     test: tuple[Sequence[str], Sequence[str]],
     training_targets: Sequence[str],
+    limits: FailureLimits = _NO_LIMITS,
 ) -> MethodComparison:
     """Build the content of a comparison.
 
@@ -65,12 +69,15 @@ def build(
         students: one for every trained method and seed.
         test: sources and references.
         training_targets: target side of the training text, for word frequencies.
+        limits: of failure rates; students then have `failures`.
     """
     target = facts["pair"]["target"]
     data = TestData(*test, slices.word_frequencies(training_targets, target), target)
     names = [name for name in facts["signatures"] if any(s["method"] == name for s in students)]
     by = {name: [s for s in students if s["method"] == name] for name in names}
-    best = max(names, key=lambda name: statistics.mean(s["validation"] for s in by[name])) if names else None
+    methods = [_method(name, facts["signatures"][name], by[name], data, limits) for name in names]
+    allowed = [method["name"] for method in methods if not method["breaches"]]
+    best = max(allowed, key=lambda name: statistics.mean(s["validation"] for s in by[name])) if allowed else None
     return {
         **facts,
         "distilmt_version": __version__,
@@ -80,7 +87,7 @@ def build(
         "best": best,
         "bins": {"length": data.length_bins[0], "frequency": slices.frequency_names()},
         "teacher": _result(teacher, data),
-        "methods": [_method(name, facts["signatures"][name], by[name], data) for name in names],
+        "methods": methods,
         "comparisons": [
             row
             for name in names
@@ -91,9 +98,16 @@ def build(
     }
 
 
-def _method(name: str, signature: str, students: Sequence[TrainedModel], data: TestData) -> Method:
-    runs = [_result(student, data) for student in students]
-    return Method(name=name, signature=signature, runs=runs, curves=[student["curve"] for student in students])
+def _method(
+    name: str, signature: str, students: Sequence[TrainedModel], data: TestData, limits: FailureLimits
+) -> Method:
+    return Method(
+        name=name,
+        signature=signature,
+        runs=[_result(student, data) for student in students],
+        curves=[student["curve"] for student in students],
+        breaches=limit_breaches(mean_rates([student["failures"] for student in students]), limits) if limits else [],
+    )
 
 
 def _result(model: TrainedModel, data: TestData) -> ModelResult:
@@ -140,11 +154,13 @@ def markdown(comparison: MethodComparison) -> str:
     signatures = [f"- {m['name']}: `{m['signature']}`" for m in comparison["methods"]]
     first = next((row for m in comparison["methods"] for row in m["runs"]), comparison["teacher"])
     best = f"Best by validation: {comparison['best']}." if comparison["best"] else ""
+    if comparison["methods"] and not comparison["best"]:
+        best = "Every method fails more often than is allowed."
     parts = [
         f"# Comparison, {pair['source']} → {pair['target']}",
         f"distilmt {comparison['distilmt_version']}, {comparison['date']}, "
         f"{comparison['machine'].get('cpu', '?')}. {best}",
-        markdown_table(["method", *headings(comparison, _)], rows(comparison)),
+        markdown_table(["method", *headings(comparison, _)], rows(comparison, _)),
         note(comparison, _),
         f"Scores: `{first['beam']['bleu_signature']}` and `{first['beam']['chrf_signature']}`.",
         "\n".join(signatures),

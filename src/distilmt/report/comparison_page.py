@@ -52,7 +52,8 @@ def render(comparison: MethodComparison) -> str:
     Raises:
         UserError: it cannot be written in that language (`languages()` can).
     """
-    _, pair, table = translation(comparison["language"]), comparison["pair"], rows(comparison)
+    _, pair = translation(comparison["language"]), comparison["pair"]
+    table = rows(comparison, _)
     page = Page(
         title=_("Comparison of methods: %(source)s → %(target)s", source=pair["source"], target=pair["target"]),
         headline=_headline(comparison, table, _),
@@ -79,6 +80,8 @@ def _css(index: int) -> str:
 
 def _headline(comparison: MethodComparison, table: Sequence[Sequence[str]], _: Translation) -> str:
     row = next((row for row in table if row[0] == comparison["best"]), None)
+    if row is None and comparison["methods"]:
+        return _("Every method fails more often than is allowed")
     if row is None:
         return _("No trained student yet")
     if not row[6]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from distilmt.evaluation.failure_rates import LimitBreach
 from distilmt.report.schema import CurvePoint, Facts, LanguagePair, Scores
 
 
@@ -23,6 +24,7 @@ class ModelResult(TypedDict, total=False):
     """A teacher, or a student of one seed: scores by decoding, token metrics (in older files `words`), and breakdowns.
 
     `by_length` has chrF by bins of source length, `by_frequency` F1 by bins of word frequency (null for empty ones).
+    `failures` are shares of failures by challenge set, of validation sentences, where they are limited.
     """
 
     seed: int
@@ -36,6 +38,7 @@ class ModelResult(TypedDict, total=False):
     words: TokenMetrics
     by_length: list[float]
     by_frequency: list[float | None]
+    failures: dict[str, float]
 
 
 class TrainedModel(ModelResult, total=False):
@@ -47,12 +50,16 @@ class TrainedModel(ModelResult, total=False):
 
 
 class Method(TypedDict):
-    """A method, with a result and a training log per seed."""
+    """A method, with a result and a training log per seed.
+
+    `breaches` are the limits of failures that its mean over seeds exceeds; such a method is not the best.
+    """
 
     name: str
     signature: str
     runs: list[ModelResult]
     curves: list[list[CurvePoint]]
+    breaches: list[LimitBreach]
 
 
 class MethodDifference(TypedDict):
@@ -67,7 +74,10 @@ class MethodDifference(TypedDict):
 
 
 class ComparisonFacts(TypedDict):
-    """Settings of a comparison; `bootstrap` is the number of resamples, `signatures` are by method."""
+    """Settings of a comparison; `bootstrap` is the number of resamples, `signatures` are by method.
+
+    `max_failures` are the limits of failure rates by challenge set, and of `all` others.
+    """
 
     pair: LanguagePair
     updates: int
@@ -78,10 +88,14 @@ class ComparisonFacts(TypedDict):
     language: str
     signatures: dict[str, str]
     config: Facts
+    max_failures: dict[str, float]
 
 
 class MethodComparison(ComparisonFacts):
-    """The whole file; `best` is by validation, `bins` has the names of the bins of both breakdowns."""
+    """The whole file; `best` is by validation, `bins` has the names of the bins of both breakdowns.
+
+    A method above a limit of failures is not the best.
+    """
 
     distilmt_version: str
     date: str

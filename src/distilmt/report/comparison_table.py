@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from distilmt.config.choices import Metric
+from distilmt.report.challenges import breach_text, limit_text
 from distilmt.report.comparison_schema import MethodComparison, ModelResult
 from distilmt.report.format import MISSING, number, p_value, signed
 from distilmt.report.languages import Translation
@@ -28,11 +29,13 @@ def headings(comparison: MethodComparison, _: Translation) -> list[str]:
         "ECE",
         _("entropy"),
         _("mode"),
+        *([_("above its limit")] if comparison.get("max_failures") else []),
     ]
 
 
-def rows(comparison: MethodComparison) -> list[list[str]]:
+def rows(comparison: MethodComparison, _: Translation) -> list[list[str]]:
     """A row for every method, the teacher last: name, then the columns of `headings`."""
+    limits = comparison.get("max_failures")
     base = next((m["runs"] for m in comparison["methods"] if m["name"] == comparison["baseline"]), [])
     seconds = values(base, _train_seconds)
     cost = statistics.median(seconds) if seconds else None
@@ -43,11 +46,12 @@ def rows(comparison: MethodComparison) -> list[list[str]]:
             _against(method["name"], comparison),
             _cost(method["runs"], cost),
             *_token_metrics(method["runs"]),
+            *([breach_text(method["breaches"]) or _("none")] if limits else []),
         ]
         for method in comparison["methods"]
     ]
     teacher = [comparison["teacher"]]
-    return [*table, ["teacher", *_scores(teacher), "", "", *_token_metrics(teacher)]]
+    return [*table, ["teacher", *_scores(teacher), "", "", *_token_metrics(teacher), *([""] if limits else [])]]
 
 
 def values(runs: Sequence[ModelResult], figure: Figure) -> list[float]:
@@ -120,7 +124,7 @@ def _cost(runs: Sequence[ModelResult], base: float | None) -> str:
 def note(comparison: MethodComparison, _: Translation) -> str:
     """Explanation of the columns; names of columns are in backticks."""
     seeds = sorted({row["seed"] for method in comparison["methods"] for row in method["runs"]})
-    return _(
+    columns = _(
         "Over %(sentences)s test sentences: mean and standard deviation over seeds %(seeds)s. BLEU and chrF of float32 "
         "models at beam %(beam)s; `greedy` and `int8` (at beam %(beam)s) are BLEU; `validation` is the best validation "
         "score, of the saved model; against %(baseline)s: mean difference in BLEU and the median over seeds of p of a "
@@ -132,4 +136,14 @@ def note(comparison: MethodComparison, _: Translation) -> str:
         beam=comparison["beam_size"],
         baseline=comparison["baseline"],
         updates=comparison["updates"],
+    )
+    limits = limit_text(comparison.get("max_failures") or {}, _)
+    return f"{columns} {_limits_note(limits, _)}" if limits else columns
+
+
+def _limits_note(limits: str, _: Translation) -> str:
+    return _(
+        "`above its limit`: challenge sets, made of validation sentences, on which the int8 students fail more often "
+        "than is allowed (%(limits)s), means over seeds; such a method is not the best.",
+        limits=limits,
     )

@@ -44,7 +44,7 @@ def run_model_challenges(config: RunConfig, paths: RunPaths, names: list[str], d
     chosen = _systems_to_challenge(names)
     with task("examining", len(chosen), "systems") as bar:
         for name in chosen:
-            _write_results(config, data, (paths.export(name), config.evaluation.beam_of(name)), directory / _file(name))
+            write_results(config, data, (paths.export(name), config.evaluation.beam_of(name)), directory / _file(name))
             bar.advance(1)
 
 
@@ -66,16 +66,16 @@ def compare_shipped_model(
     files = [path.parent / _file(f"beam{beam}") for path, beam in (teacher, shipped)]
     with task("examining", 2, "systems") as bar:
         for file, system in zip(files, (teacher, shipped), strict=True):
-            _write_results(config, data, system, file)
+            write_results(config, data, system, file)
             bar.advance(1)
-    return challenge_runner.compare_challenges(_read_results(files[1]), _read_results(files[0]))
+    return challenge_runner.compare_challenges(read_results(files[1]), read_results(files[0]))
 
 
 def _file(name: str) -> str:
     return f"{name}.health.json"
 
 
-def _write_results(config: RunConfig, data: ChallengeData, system: tuple[Path, int], file: Path) -> None:
+def write_results(config: RunConfig, data: ChallengeData, system: tuple[Path, int], file: Path) -> None:
     """Run the challenge sets on an export, unless there are results."""
     if not file.exists():
         translator = load_translation_model(system[0], threads=1, workers=cores())
@@ -85,7 +85,7 @@ def _write_results(config: RunConfig, data: ChallengeData, system: tuple[Path, i
 
 def challenge_comparisons(names: list[str], directory: Path) -> dict[str, list[challenge_runner.ChallengeComparison]]:
     """Comparisons with the teacher, by system."""
-    results = {name: _read_results(path) for name in names if (path := directory / _file(name)).exists()}
+    results = {name: read_results(path) for name in names if (path := directory / _file(name)).exists()}
     teacher = results.pop(names[0], None)
     return (
         {name: challenge_runner.compare_challenges(result, teacher) for name, result in results.items()}
@@ -94,7 +94,8 @@ def challenge_comparisons(names: list[str], directory: Path) -> dict[str, list[c
     )
 
 
-def _read_results(file: Path) -> dict[str, challenge_runner.ChallengeResult]:
+def read_results(file: Path) -> dict[str, challenge_runner.ChallengeResult]:
+    """What `write_results` has written."""
     return {challenge: challenge_runner.ChallengeResult(**values) for challenge, values in read_json(file).items()}
 
 
@@ -103,9 +104,9 @@ def _systems_to_challenge(names: list[str]) -> list[str]:
     return [names[0], *(name for group in last for name in group)]
 
 
-def challenge_data(config: RunConfig, paths: RunPaths) -> ChallengeData:
-    """The test set and the words of the training text of a run."""
-    test, train = prepare.load_split(paths.corpus, "test"), prepare.load_training_pairs(paths.corpus)
+def challenge_data(config: RunConfig, paths: RunPaths, split: str = "test") -> ChallengeData:
+    """What the challenge sets are generated from: the sentences of a split, and the words of the training text."""
+    test, train = prepare.load_split(paths.corpus, split), prepare.load_training_pairs(paths.corpus)
     source, target = train["source"].to_pylist(), train["target"].to_pylist()
     corpus = config.corpus
     return ChallengeData(

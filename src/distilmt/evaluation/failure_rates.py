@@ -26,10 +26,10 @@ def check_set_names(limits: FailureLimits) -> None:
     Raises:
         UserError: it is not.
     """
-    known = [*CHALLENGES, BATCH_INVARIANCE]
+    set_names = [*CHALLENGES, BATCH_INVARIANCE]
     for name in limits.by_set:
-        if name not in map(plain_set_name, known):
-            raise UserError(f"max_failures: {name!r} is no challenge set{suggestion(name, known)}")
+        if name not in map(plain_set_name, set_names):
+            raise UserError(f"max_failures: {name!r} is no challenge set{suggestion(name, set_names)}")
 
 
 def check_measured(limits: FailureLimits, names: Iterable[str]) -> None:

@@ -78,6 +78,7 @@ def test_named_files_are_preserved(tmp_path: Path) -> None:
         "card.json",
         "card.md",
         "cleaning.json",
+        "contamination.json",
         "test.parquet",
         "train.parquet",
         "valid.parquet",

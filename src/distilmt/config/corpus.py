@@ -115,6 +115,8 @@ class CorpusConfig:
     """Maximum training pairs, sampled at random after cleaning; null keeps all."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     """Cleaning rules."""
+    identify_languages: bool = config_field(False, affects(downstream=False))
+    """Identify the languages of a sample of the text, for the contamination report (needs the extra `langid`)."""
 
     def __post_init__(self) -> None:
         for name in ("source", "target"):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypedDict
 
 from distilmt import __version__
 from distilmt.config import CorpusConfig
 from distilmt.data.cleaning import CleaningReport, DroppedPairs
+from distilmt.data.contamination import Contamination, findings
 from distilmt.data.sources import CorpusSource
 from distilmt.utils.dates import date_for_programs
 from distilmt.utils.run_dir import fingerprint_files, write_json, write_text
@@ -58,6 +60,7 @@ def write_card(
     directory: Path,
     sources: list[CorpusSource],
     held_out_reports: Mapping[str, CleaningReport],
+    contaminations: Mapping[str, Contamination] = MappingProxyType({}),
 ) -> None:
     """Write `card.json` and `card.md` next to the splits, which must exist.
 
@@ -67,10 +70,11 @@ def write_card(
         directory: directory of the corpus.
         sources: sources of the training text, with their reports.
         held_out_reports: reports of valid and test.
+        contaminations: faults of the sources by their names.
     """
     card = _card(config, seed, directory, sources, held_out_reports)
     write_json(directory / "card.json", card)
-    write_text(directory / "card.md", _markdown(card))
+    write_text(directory / "card.md", _markdown(card) + _findings(contaminations))
 
 
 def _card(
@@ -148,6 +152,16 @@ def _markdown(card: CorpusCard) -> str:
     for source in card["sources"]:
         lines += _dropped(source)
     return "\n".join(lines)
+
+
+def _findings(contaminations: Mapping[str, Contamination]) -> str:
+    """The section on the faults of the sources; empty without any."""
+    lines = [
+        f"- {name}: {_cell(finding)}"
+        for name, contamination in contaminations.items()
+        for finding in findings(contamination)
+    ]
+    return "\n".join(["", "## Contamination, before cleaning", "", *lines, ""]) if lines else ""
 
 
 def _dropped(source: SourceCard) -> list[str]:

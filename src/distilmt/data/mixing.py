@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +73,19 @@ def hold_out(
     if split_rows and config.drop_duplicates:
         for leaks in held_out.rows(hashes):
             reasons[leaks[reasons[leaks] == 0]] = DropReason.in_test
+
+
+class HeldOutOverlap(TypedDict):
+    """Training rows that share a side with valid or test: those that were dropped, and those that are trained on."""
+
+    dropped: int
+    remaining: int
+
+
+def held_out_overlap(hashes: Path, reasons: DropReasons, held_out: deduplication.HeldOut) -> HeldOutOverlap:
+    """Count the overlap of the training text with valid and test."""
+    remaining = sum(int(np.count_nonzero(reasons[rows] == 0)) for rows in held_out.rows(hashes))
+    return HeldOutOverlap(dropped=int(np.count_nonzero(reasons == DropReason.in_test)), remaining=remaining)
 
 
 def write_train(

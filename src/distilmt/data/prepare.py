@@ -13,14 +13,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from distilmt.config import CorpusConfig
-from distilmt.data import card, deduplication, mixing, parquet, sources
+from distilmt.data import deduplication, mixing, parquet, sources
 from distilmt.data.cleaning import Cleaner, CleaningReport
+from distilmt.data.contamination import Contamination, Inspector
+from distilmt.data.corpus_reports import write_contamination, write_reports
+from distilmt.data.language_evidence import check_identifier
 from distilmt.data.pairs import Pair, Splits
 from distilmt.data.readers.files import read_pairs
 from distilmt.data.sources import CorpusSource
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import atomic_path, write_json
+from distilmt.utils.run_dir import atomic_path
 from distilmt.utils.step_results import CorpusResult
 
 logger = logging.getLogger(__name__)
@@ -31,7 +34,7 @@ _PROGRESS_STEP = 1000
 
 
 def prepare(config: CorpusConfig, seed: int, directory: Path) -> CorpusResult:
-    """Write `train.parquet`, `valid.parquet`, `test.parquet`, `cleaning.json`, and the corpus card (.md and .json).
+    """Write the splits (train, valid and test, .parquet), cleaning.json, contamination.json and the corpus card.
 
     Rows are stored on disk until it is known which of them stay, so that memory grows by only one byte per row of
     the corpus.
@@ -62,7 +65,7 @@ def _prepare(config: CorpusConfig, seed: int, directory: Path, staged: Path) -> 
     corpus_sources, own = sources.open_sources(config)
     existing_splits = _existing_splits(config, own, held_out_reports["valid"])
     rows, hashes = staged / "rows.parquet", staged / "marks"
-    _stage(corpus_sources, cleaner, rows, hashes)
+    contaminations = _stage(corpus_sources, cleaner, rows, hashes, _sampled_languages(config))
     held_out = deduplication.HeldOut()
     held_out.add(pair[1:3] for pairs in existing_splits.values() for pair in pairs or ())
     drop_reasons = mixing.drop_reasons(hashes, corpus_sources, held_out, config.cleaning)
@@ -77,7 +80,11 @@ def _prepare(config: CorpusConfig, seed: int, directory: Path, staged: Path) -> 
     with atomic_path(directory / "train.parquet") as path:
         mixing.write_train(rows, drop_reasons, corpus_sources, config.max_train, random, path)
         _check_not_empty(corpus_sources)
-    return _write_reports(config, seed, directory, corpus_sources, held_out_reports)
+    overlap = mixing.held_out_overlap(hashes, drop_reasons, held_out)
+    write_contamination(directory, contaminations, overlap)
+    result = write_reports(config, seed, directory, corpus_sources, held_out_reports, contaminations)
+    _check_counts(directory, result)
+    return result
 
 
 def _report_small_splits(split_counts: dict[str, int], sizes: dict[str, int]) -> None:
@@ -90,22 +97,20 @@ def _report_small_splits(split_counts: dict[str, int], sizes: dict[str, int]) ->
             )
 
 
-def _write_reports(
-    config: CorpusConfig,
-    seed: int,
-    directory: Path,
-    corpus_sources: list[CorpusSource],
-    held_out_reports: dict[str, CleaningReport],
-) -> CorpusResult:
-    """Write the cleaning report of all pairs and, if there are several sources, of each source."""
-    train = CleaningReport.of([source.report for source in corpus_sources])
-    reports = {"train": train, **held_out_reports}
-    counts = {name: report.retained_count + report.repeated for name, report in reports.items()}
-    if len(corpus_sources) > 1:
-        reports |= {f"train: {source.name}": source.report for source in corpus_sources}
-    write_json(directory / "cleaning.json", {name: report.as_dict() for name, report in reports.items()})
-    card.write_card(config, seed, directory, corpus_sources, held_out_reports)
-    return CorpusResult(**counts, read=train.read, dropped=dict(train.dropped))
+def _check_counts(directory: Path, result: CorpusResult) -> None:
+    """Check that the files have as many rows as were counted: else one was lost on the way."""
+    for split in ("train", "valid", "test"):
+        rows, count = count_rows(directory, split), getattr(result, split)
+        if rows != count:
+            raise RuntimeError(f"{directory / split}.parquet has {rows} rows, but {count} were counted")
+
+
+def _sampled_languages(config: CorpusConfig) -> tuple[str, str] | None:
+    """The language codes of both sides, if languages are identified."""
+    if not config.identify_languages:
+        return None
+    check_identifier()
+    return config.source, config.target
 
 
 def inputs(config: CorpusConfig) -> dict[str, str]:
@@ -193,23 +198,38 @@ def _cut(pairs: list[Pair], size: int, report: CleaningReport) -> list[Pair]:
     return valid_pairs
 
 
-def _stage(corpus_sources: list[CorpusSource], cleaner: Cleaner, rows: Path, hashes: Path) -> None:
-    """Write the clean rows and their hashes, source by source."""
+def _stage(
+    corpus_sources: list[CorpusSource], cleaner: Cleaner, rows: Path, hashes: Path, languages: tuple[str, str] | None
+) -> dict[str, Contamination]:
+    """Write the clean rows and their hashes, source by source; returns the contamination of each."""
+    inspectors = {source.name: Inspector(languages, source.monolingual) for source in corpus_sources}
     texts = any(source.monolingual for source in corpus_sources)
     with progress.task("clean sentences", None, "pairs") as task, deduplication.HashWriter(hashes, texts) as writer:
-        parquet.write_rows(rows, (row for source in corpus_sources for row in _clean(source, cleaner, writer, task)))
+        parquet.write_rows(
+            rows,
+            (
+                row
+                for source in corpus_sources
+                for row in _clean(source, inspectors[source.name].watch(source.pairs), cleaner, writer, task)
+            ),
+        )
     start = 0
     for source in corpus_sources:
         source.rows = range(start, start + source.report.retained_count)
         start = source.rows.stop
     _check_not_empty(corpus_sources)
+    return {name: inspector.contamination() for name, inspector in inspectors.items()}
 
 
 def _clean(
-    source: CorpusSource, cleaner: Cleaner, writer: deduplication.HashWriter, task: progress.Task
+    source: CorpusSource,
+    pairs: Iterable[Pair],
+    cleaner: Cleaner,
+    writer: deduplication.HashWriter,
+    task: progress.Task,
 ) -> Iterator[parquet.CorpusRow]:
     name, monolingual = source.name, source.monolingual
-    raw_pairs = _with_progress(source.pairs, task)
+    raw_pairs = _with_progress(pairs, task)
     for pair in cleaner.clean(raw_pairs, source.report, monolingual, source.min_score):
         writer.add(pair, monolingual)
         yield parquet.CorpusRow(f"{name}-{pair.line:06d}", pair.source, None if monolingual else pair.target)

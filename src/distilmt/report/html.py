@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from distilmt.report.build import to_strict_json
 from distilmt.report.challenges import ChallengeTable, challenge_tables
+from distilmt.report.contamination import ContaminationView, contamination_view
 from distilmt.report.cost import CostView, cost_view
 from distilmt.report.differences import by_name, deployed_system, difference, ratio, speed, teacher_system
 from distilmt.report.examples import ExamplesView, examples_view
@@ -48,6 +49,7 @@ class RunView:
     curves: CurvesView
     cost: CostView
     corpus: CorpusView
+    contamination: ContaminationView | None
     labels: Sequence[Definition]
     signature: str
     score_signatures: Sequence[str]
@@ -109,6 +111,7 @@ def run_view(report: RunReport, _: Translation) -> RunView:
         curves=curves_view(report, _),
         cost=cost_view(report, _),
         corpus=corpus_view(report["corpus"], _),
+        contamination=contamination_view(report["corpus"], _),
         labels=definitions(report["labels"]),
         signature=report["signature"] or MISSING,
         score_signatures=[signature for signature in signatures if signature],

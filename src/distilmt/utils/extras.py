@@ -18,6 +18,7 @@ _EXTRAS = {
     "fastapi": "serve",
     "faster_whisper": "speech",
     "fontTools": "images",
+    "ftfy": "train",
     "google": "onnx",
     "httptools": "serve",
     "huggingface_hub": "train",

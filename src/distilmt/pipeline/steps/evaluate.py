@@ -9,6 +9,7 @@ from typing import Any
 
 from distilmt.config import RunConfig
 from distilmt.config.systems import MODELS, TEACHER, system_name
+from distilmt.data.corpus_reports import CONTAMINATION
 from distilmt.evaluation import output_checks, quality, speed
 from distilmt.evaluation.other_systems import EvaluationSentences, read_outputs
 from distilmt.export.card import add_scores, renew_files
@@ -137,8 +138,7 @@ def write_run_report(config: RunConfig, directory: Path) -> ReportResult:
         examples=with_frames(
             config, test, build.select_examples(sources, references, shown, evaluation.examples, config.seed)
         ),
-        corpus=to_record(read_result(CorpusResult, paths.corpus))
-        | {"cleaning": read_json(paths.corpus / "cleaning.json")},
+        corpus=corpus_facts(paths.corpus),
         labels=to_record(read_result(LabelResult, paths.labels)) | _dropped(paths.student),
         challenge_sets=challenge_comparisons(names, paths.evaluation),
         pictures=read_picture_facts(config, paths),
@@ -149,6 +149,13 @@ def write_run_report(config: RunConfig, directory: Path) -> ReportResult:
     smallest = [name for name in names if name.startswith("student")][-1:]
     bleu = {name: evaluations[name]["scores"]["bleu"] for name in (*names[:1], *smallest)}
     return ReportResult(str(paths.report_html), bleu)
+
+
+def corpus_facts(corpus: Path) -> dict[str, Any]:
+    """Numbers of rows, what cleaning dropped and, except of older runs, the contamination report."""
+    facts = to_record(read_result(CorpusResult, corpus)) | {"cleaning": read_json(corpus / "cleaning.json")}
+    contamination = corpus / CONTAMINATION
+    return facts | ({"contamination": read_json(contamination)} if contamination.exists() else {})
 
 
 def _other_outputs(

@@ -20,24 +20,24 @@ def former_file(path, cache):
 
 
 def test_responses_are_stored_by_text_and_settings(tmp_path):
-    ResponseCache(tmp_path / "r.sqlite", "t").store({"a": ["A", "B"]}, 2, 0.5, {"cost": 1.0})
+    ResponseCache(tmp_path / "r.sqlite", "t").store({"a": [("A", 0.0), ("B", -1.5)]}, 2, 0.5, {"cost": 1.0})
     again = ResponseCache(tmp_path / "r.sqlite", "t")
-    assert again.lookup(["a", "b"], 2, 0.5) == {"a": ["A", "B"]}
+    assert again.lookup(["a", "b"], 2, 0.5) == {"a": [("A", 0.0), ("B", -1.5)]}
     assert again.lookup(["a"], 1, 0.5) == {} and again.usage() == {"cost": 1.0}
     assert ResponseCache(tmp_path / "r.sqlite", "other").lookup(["a"], 2, 0.5) == {}
 
 
 def test_a_cache_of_an_older_version_is_used_and_its_usage_counts(tmp_path):
-    ResponseCache(tmp_path / "new.sqlite", "t").store({"a": ["A"]}, 1, 0.0)
+    ResponseCache(tmp_path / "new.sqlite", "t").store({"a": [("A", 0.0)]}, 1, 0.0)
     old = tmp_path / "answers.sqlite"
     former_file(old, tmp_path / "new.sqlite")
     before = {"completion_tokens": 9.0, "cost": 1.5, "requests": 2.0}
     assert totals(old) == before  # reading alone changes nothing
     cache = ResponseCache(cache_file(tmp_path), "t")
-    assert cache.lookup(["a"], 1, 0.0) == {"a": ["A"]}
-    cache.store({"b": ["B"]}, 1, 0.0, {"cost": 0.5})
+    assert cache.lookup(["a"], 1, 0.0) == {"a": [("A", 0.0)]}
+    cache.store({"b": [("B", 0.0)]}, 1, 0.0, {"cost": 0.5})
     assert totals(old) == before | {"cost": 2.0}
-    assert ResponseCache(old, "t").lookup(["a", "b"], 1, 0.0) == {"a": ["A"], "b": ["B"]}
+    assert ResponseCache(old, "t").lookup(["a", "b"], 1, 0.0) == {"a": [("A", 0.0)], "b": [("B", 0.0)]}
 
 
 def test_a_new_run_has_the_new_name(tmp_path):

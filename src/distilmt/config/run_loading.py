@@ -117,6 +117,17 @@ def _check_remote_teacher(config: RunConfig) -> None:
         )
     if remote and not config.corpus.bilingual and not labels.num_hypotheses:
         raise UserError("labels.num_hypotheses is 0, and the corpus has no references: set it to 1 or more")
+    if config.teacher.url and config.teacher.endpoint.few_shot and not config.corpus.bilingual:
+        raise UserError(
+            "teacher.endpoint.few_shot needs sentence pairs as examples, but the corpus has none: add corpus.train, or "
+            "set it to 0"
+        )
+    has_scores = config.teacher.url and config.teacher.api == "openai" and config.teacher.endpoint.logprobs
+    if remote and labels.rerank == "likelihood" and not has_scores:
+        raise UserError(
+            "labels.rerank is likelihood, but the teacher gives no scores: set teacher.endpoint.logprobs to true for a "
+            "server with OpenAI's API, or labels.rerank to mbr"
+        )
 
 
 def _check_rerank(labels: LabelConfig) -> None:

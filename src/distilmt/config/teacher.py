@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_THREADS, MAX_TOP_K, Metadata, bounded
-from distilmt.config.choices import Metric, Rerank
+from distilmt.config.choices import Metric, Rerank, ResponseFault
 from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.config.export import ComputeType
 from distilmt.config.hub_names import plain_name
@@ -35,7 +35,23 @@ class EndpointConfig:
     )
     """Prompt of a language model; {source_name}, {target_name}, {source}, {target} and {text} are filled in."""
     max_tokens: int = bounded(512, 1, 1_000_000, _fills("max_tokens"))
-    """Maximum tokens of a response; a truncated response is not used."""
+    """Maximum tokens of a response (per line, if it has several); a truncated response is not used."""
+    system: str | None = None
+    """System message of a language model, with the placeholders of `prompt` except {text}; null: none is sent."""
+    few_shot: int = bounded(0, 0, 100)
+    """Sentence pairs of the training text that stand before every request as examples; needs parallel text."""
+    lines_per_request: int = bounded(1, 1, 200)
+    """Numbered lines in one request; if the numbers of a response do not match, its lines are requested one by one."""
+    lines_prompt: str = (
+        "Translate each of the following {count} numbered lines from {source_name} to {target_name}. "
+        "Answer with the same {count} numbered lines, each with its translation alone.\n\n{text}"
+    )
+    """Prompt of several lines; {count} is their number, and {text} the numbered lines."""
+    logprobs: bool = False
+    """Request log-probabilities of tokens: their mean is the score of a translation (`labels.rerank: likelihood`)."""
+    accept: list[ResponseFault] = field(default_factory=list)
+    """Faults of responses that are accepted: `copied`, `declined`, `obeyed`, `other_script`, `other_language`,
+    `explained`, `other_length`."""
     extra: JsonObject = field(default_factory=dict)
     """Additional fields of each request (`{top_p: 0.9, reasoning_effort: low}`); null removes a default field."""
     api_key_env: str | None = config_field(None, no_effect())
@@ -105,8 +121,11 @@ class TeacherConfig:
         for key in fields(EndpointConfig):
             if (name := key.metadata.get(_REQUEST_FIELD)) in self.endpoint.extra:
                 raise UserError(f"teacher.endpoint.extra has {name!r}: set teacher.endpoint.{key.name}")
-        if self.url and "{text}" not in self.endpoint.prompt:
-            raise UserError("teacher.endpoint.prompt has no {text}: add {text} at the position of the sentence")
+        for name in ("prompt", "lines_prompt") if self.url else ():
+            if "{text}" not in getattr(self.endpoint, name):
+                raise UserError(
+                    f"teacher.endpoint.{name} has no {{text}}: add {{text}} at the position of the sentence"
+                )
 
 
 @dataclass
@@ -144,7 +163,8 @@ class LabelConfig:
     max_ter: float | None = bounded(None, 0, 1_000_000, affects("student"))
     """Hypotheses further from their reference than this (TER, %) are not trained on; null keeps all."""
     rerank: Rerank = config_field("none", affects("selection"))
-    """Hypothesis to train on: the teacher's best, the nearest to the reference, or the nearest to the others (MBR)."""
+    """Hypothesis to train on: the teacher's best, the nearest to the reference, the nearest to the others (MBR), or the
+    one with the best score, its mean log-probability (for samples)."""
     rerank_metric: Metric = config_field("chrf", affects("selection", when=lambda own: own["rerank"] != "none"))
     """Sentence-level metric of `oracle` and `mbr`."""
     n_best: int = bounded(1, 1, MAX_BEAM, affects("selection"))

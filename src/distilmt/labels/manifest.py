@@ -30,12 +30,14 @@ class LabelHeader(TypedDict):
     target_vocab_size: int
 
 
-class StoredShards(TypedDict):
+class StoredShards(TypedDict, total=False):
     """The part of a manifest that is not its header: it changes while shards are written."""
 
     shards: list[ShardEntry]
     rows: int
     complete: bool
+    usage: dict[str, float]
+    """Of a program or server as teacher: requests, tokens, cost, and responses by kind, of the whole run."""
 
 
 def stored_header(manifest: JsonObject) -> JsonObject:

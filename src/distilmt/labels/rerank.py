@@ -119,6 +119,8 @@ def _ranking(row: LabelRow, config: LabelConfig, score: Utility) -> list[int]:
         order = mbr_ranking(texts, score)
     elif len(texts) > 1 and config.rerank == "oracle" and row.reference:
         order = oracle_ranking(texts, row.reference, score)
+    elif config.rerank == "likelihood":
+        order = _descending(np.array([likelihood for _, _, likelihood in row.hypotheses]))
     first: dict[str, int] = {}
     for index in order:
         first.setdefault(texts[index], index)

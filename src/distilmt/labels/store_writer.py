@@ -8,7 +8,7 @@ sorts them by number, so that ids never shift.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from distilmt.labels.manifest import FORMAT, MANIFEST, ShardEntry, is_whole, read_manifest, shard_number
@@ -80,7 +80,9 @@ class LabelWriter:
         self.manifest["rows"] += shard.rows
         write_json(self.directory / MANIFEST, self.manifest)
 
-    def finish(self) -> None:
-        """Mark the store as complete."""
+    def finish(self, usage: Mapping[str, float] | None = None) -> None:
+        """Mark the store as complete; `usage` is what a program or server as teacher counted."""
         self.manifest["complete"] = True
+        if usage:
+            self.manifest["usage"] = dict(usage)
         write_json(self.directory / MANIFEST, self.manifest)

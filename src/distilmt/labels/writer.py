@@ -62,14 +62,15 @@ def write_label_store(
         for sentences, shard in _write_missing(shards, job, writer, cache):
             labeled.add(shard)
             bar.advance(sentences.num_rows)
-    writer.finish()
+    usage = _usage_totals(pointer)
+    writer.finish(usage)
     return LabelResult(
         sentences=total,
         shards=len(writer.done()),
         reused=int(writer.manifest["rows"]) - rows_before - labeled.rows,
         seconds_per_sentence=labeled.seconds / labeled.rows if labeled.rows else None,
         decoded_again=labeled.decoded_again or None,
-        usage=_usage_totals(pointer) or None,
+        usage=usage or None,
     )
 
 

@@ -21,9 +21,10 @@ from distilmt.report.format import MISSING, language_tag, number, rate, signed, 
 from distilmt.report.frames import FramesView, pictures_view, speech_view
 from distilmt.report.languages import Translation, named, translation
 from distilmt.report.rendering import Page, Tile, render_template
+from distilmt.report.responses import responses_table, without_kinds
 from distilmt.report.schema import RunReport, complete
 from distilmt.report.summary import findings, headline
-from distilmt.report.tables import ComparisonRow, NumbersTable, comparison_rows, health_table, systems_table
+from distilmt.report.tables import ComparisonRow, NumbersTable, Table, comparison_rows, health_table, systems_table
 from distilmt.utils.run_dir import write_json, write_text
 
 
@@ -51,6 +52,8 @@ class RunView:
     corpus: CorpusView
     contamination: ContaminationView | None
     labels: Sequence[Definition]
+    responses: Table | None
+    """Of a language model as teacher."""
     signature: str
     score_signatures: Sequence[str]
     machine: Sequence[Definition]
@@ -112,7 +115,8 @@ def run_view(report: RunReport, _: Translation) -> RunView:
         cost=cost_view(report, _),
         corpus=corpus_view(report["corpus"], _),
         contamination=contamination_view(report["corpus"], _),
-        labels=definitions(report["labels"]),
+        labels=definitions(without_kinds(report["labels"])),
+        responses=responses_table(report["labels"], _),
         signature=report["signature"] or MISSING,
         score_signatures=[signature for signature in signatures if signature],
         machine=definitions(report["machine"], _machine_names(_)),

@@ -14,6 +14,7 @@ from itertools import takewhile
 
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.teacher_reference import TeacherReference
+from distilmt.teachers.scored_text import ScoredText
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores
 from distilmt.utils.program_output import run_bounded
@@ -57,7 +58,7 @@ class Command:
 
     def translate_batches(
         self, batches: Iterable[list[str]], options: DecodingOptions
-    ) -> Iterator[tuple[list[str], list[list[str]]]]:
+    ) -> Iterator[tuple[list[str], list[list[ScoredText]]]]:
         """One translation of each text, whatever the options; an empty one if the program writes several lines for it.
 
         Raises:
@@ -66,7 +67,8 @@ class Command:
         pending = list(batches)
         with ThreadPoolExecutor(cores()) as pool:
             try:
-                yield from zip(pending, pool.map(self._translations, pending), strict=True)
+                for texts, translations in zip(pending, pool.map(self._translations, pending), strict=True):
+                    yield texts, [[(text, 0.0) for text in each] for each in translations]
             finally:
                 pool.shutdown(cancel_futures=True)
 

@@ -7,6 +7,7 @@ colon, quotation marks, a tag) is left in the translation.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from distilmt.teachers.quotation import without_quotes
@@ -84,6 +85,8 @@ class Completion:
     issue: str = ""
     """Why there is none: `cut_off`, `unfinished_thoughts`, `declined` or `empty`; `cleaned` if other text was removed
     around a translation."""
+    removed: tuple[str, ...] = ()
+    """What was removed: `reasoning`, `fences`, `wrappers`, `preambles` or `quotes`."""
 
 
 def completion_of(choice: JsonMapping, source: str, language: str = "") -> Completion:
@@ -97,19 +100,29 @@ def completion_of(choice: JsonMapping, source: str, language: str = "") -> Compl
     Raises:
         TypeError, AttributeError, LookupError: it is not a choice of OpenAI's API.
     """
+    output, issue = output_of(choice)
+    return Completion("", issue) if issue else clean_output(output, source, language)
+
+
+def output_of(choice: JsonMapping) -> tuple[str, str]:
+    """The text of a choice of a chat completion, and why it is not used (as `Completion.issue`) or nothing.
+
+    Raises:
+        TypeError, AttributeError, LookupError: it is not a choice of OpenAI's API.
+    """
     reason = str(choice.get("finish_reason") or "").lower()
     names = [name for name in ("message", "delta", "text", "finish_reason") if name in choice]
     message = {"content": choice["text"]} if names[0] == "text" else choice.get(names[0]) or {}
     if reason in _CUT:
-        return Completion("", "cut_off")
+        return "", "cut_off"
     if names[0] == "finish_reason":  # a choice without a message: a filter removed it
-        return Completion("", "declined" if reason in _FILTERED else "empty")
+        return "", "declined" if reason in _FILTERED else "empty"
     if reason in _FILTERED or message.get("refusal"):
-        return Completion("", "declined")
+        return "", "declined"
     content = text_of(message.get("content"))
     if not content.strip() and (message.get("reasoning_content") or message.get("reasoning")):
-        return Completion("", "unfinished_thoughts")
-    return clean_output(content, source, language)
+        return "", "unfinished_thoughts"
+    return content, ""
 
 
 def text_of(content: object) -> str:
@@ -142,12 +155,22 @@ def clean_output(output: str, source: str, language: str = "") -> Completion:
     text = _CONTROL.sub("", first_turn(text, source)) if _CONTROL.search(source) is None else text
     if _is_refusal(text, source, language):
         return Completion("", "declined")
-    text = _unfenced(_unwrapped(text.strip(), source).strip(), source).strip()
-    text = _UNWRITABLE.sub("", from_json(text, source, language))
-    text = first_item(without_source(_without_remarks(text, source, language), source), source)
-    text = _without_label(without_quotes(_without_label(text, source, language), source), source, language)
+    stages = [("reasoning", output), ("", text)]
+    for kind, stage in _STAGES:
+        text = stage(text, source, language)
+        stages.append((kind, text))
     line = " ".join(text.split())
-    return Completion(line, "empty" if not line else "cleaned" if line != " ".join(output.split()) else "")
+    if not line or line == " ".join(output.split()):
+        return Completion(line, "" if line else "empty")
+    return Completion(line, "cleaned", _removed(stages))
+
+
+def _removed(stages: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Kinds of the stages that changed more than spaces; the first entry names the step to the second one."""
+    words = [" ".join(text.split()) for _, text in stages]
+    kinds = [stages[0][0], *(kind for kind, _ in stages[2:])]
+    changed = [kind for kind, before, after in zip(kinds, words[:-1], words[1:], strict=True) if before != after]
+    return tuple(dict.fromkeys(changed))
 
 
 def without_thoughts(output: str, source: str) -> str | None:
@@ -236,3 +259,16 @@ def _without_label(text: str, source: str, language: str) -> str:
 def _named(language: str) -> re.Pattern[str]:
     name = re.escape(language.split(" (")[0]) if language else "(?!)"
     return re.compile(rf"^(?:\*\*|\[)?{name}(?: (?:translation|version|text))?(?:\*\*|\])?\s*[:：](?:\*\*)?\s*", re.I)
+
+
+_STAGES: tuple[tuple[str, Callable[[str, str, str], str]], ...] = (
+    ("wrappers", lambda text, source, _: _unwrapped(text.strip(), source)),
+    ("fences", lambda text, source, _: _unfenced(text.strip(), source)),
+    ("wrappers", lambda text, source, language: _UNWRITABLE.sub("", from_json(text.strip(), source, language))),
+    ("preambles", _without_remarks),
+    ("wrappers", lambda text, source, _: first_item(without_source(text, source), source)),
+    ("preambles", _without_label),
+    ("quotes", lambda text, source, _: without_quotes(text, source)),
+    ("preambles", _without_label),
+)
+"""What is removed around a translation, in this order, each given the text, the source and the target's name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,7 @@ from distilmt.models.presets import parameter_count
 from distilmt.teachers.remote import check_teacher
 from distilmt.teachers.response_cache import cache_file
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import read_json, write_json
 from distilmt.utils.step_results import ModelResult, from_record
 from distilmt.utils.untrusted import check_configuration, loading
@@ -34,6 +36,7 @@ from distilmt.utils.untrusted import check_configuration, loading
 logger = logging.getLogger(__name__)
 
 POINTER = "teacher.json"
+_FIRST_KEYS = ("model", "prompt", "max_tokens")
 
 
 def family(path: str) -> str:
@@ -57,7 +60,13 @@ def _family_of_transformers(path: str) -> str:
     return str(config.model_type)
 
 
-def import_teacher(config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, directory: Path) -> ModelResult:
+def import_teacher(
+    config: TeacherConfig,
+    pair: tuple[str, str],
+    tokenizer: Tokenizer,
+    directory: Path,
+    examples: Sequence[tuple[str, str]] = (),
+) -> ModelResult:
     """Write the configured teacher, or a pointer to it, to `directory`.
 
     A model of one of distilmt's architectures (Marian) with the run's vocabulary is copied: it can score tokens. Any
@@ -68,6 +77,7 @@ def import_teacher(config: TeacherConfig, pair: tuple[str, str], tokenizer: Toke
         pair: source and target language codes.
         tokenizer: the run's tokenizer.
         directory: the teacher's directory of the run.
+        examples: sentence pairs for the requests to a language model.
 
     Returns:
         Name, family, license and, if the weights could be counted, parameters.
@@ -83,18 +93,28 @@ def import_teacher(config: TeacherConfig, pair: tuple[str, str], tokenizer: Toke
         save_model(model, tokenizer, directory)
         license_name = _stated_license(path).get("license")
         return ModelResult(name=path, family=model.architecture, parameters=_size(model), license=license_name)
-    return from_record(ModelResult, write_pointer(config, pair, directory))
+    return from_record(ModelResult, write_pointer(config, pair, directory, examples))
 
 
-def write_pointer(config: TeacherConfig, pair: tuple[str, str], directory: Path) -> TeacherReference:
+def write_pointer(
+    config: TeacherConfig, pair: tuple[str, str], directory: Path, examples: Sequence[tuple[str, str]] = ()
+) -> TeacherReference:
     """Write a pointer to the configured teacher; check that it exists and translates.
+
+    Args:
+        config: the teacher.
+        pair: source and target language codes.
+        directory: directory of the pointer.
+        examples: sentence pairs for the requests to a language model.
 
     Raises:
         UserError: it does not exist or does not translate.
     """
     facts = describe_teacher(config)
+    if examples:
+        facts["request"] = {**facts["request"], "examples": [list(example) for example in examples]}
     if facts["kind"] not in ("huggingface", "ctranslate2"):
-        check_teacher({**facts, "source": pair[0], "target": pair[1], "endpoint": asdict(config.endpoint)})
+        check_teacher({**with_endpoint(facts, config.endpoint), "source": pair[0], "target": pair[1]})
     write_json(directory / POINTER, facts)
     return facts
 
@@ -104,12 +124,14 @@ def describe_teacher(config: TeacherConfig) -> TeacherReference:
     if config.command:
         return {"kind": "command", "name": config.command, "family": "command", "command": config.command}
     if config.url:
-        keys = keys_of(EndpointConfig)
-        request_settings = {
-            name: value for name, value in asdict(config.endpoint).items() if keys[name].steps and value != {}
-        }
         name = config.endpoint.model or config.url
-        return {"kind": config.api, "name": name, "family": config.api, "url": config.url, "request": request_settings}
+        return {
+            "kind": config.api,
+            "name": name,
+            "family": config.api,
+            "url": config.url,
+            "request": _request(config.endpoint),
+        }
     path = str(config.path)
     _check_exists(path)
     resolved_path = str(Path(path).resolve()) if Path(path).exists() else path
@@ -120,6 +142,19 @@ def describe_teacher(config: TeacherConfig) -> TeacherReference:
         return {"kind": "ctranslate2", "family": "ctranslate2", **facts, **_stated_license(path)}
     size = _size(load_model(path) if int8_weights.is_only_form(Path(path)) else _load(path))
     return {"kind": "huggingface", "family": family(path), "parameters": size, **facts, **_stated_license(path)}
+
+
+def _request(endpoint: EndpointConfig) -> JsonObject:
+    """The settings that responses depend on; of keys of newer versions only values other than the default.
+
+    They are part of the key of stored responses, which must not change when a key is added.
+    """
+    keys = keys_of(EndpointConfig)
+    return {
+        name: value
+        for name, value in asdict(endpoint).items()
+        if keys[name].steps and (name in _FIRST_KEYS or value != keys[name].default)
+    }
 
 
 def _check_exists(path: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.teachers.endpoint import Endpoint, RequestRejected
+from distilmt.teachers.scored_text import ScoredText
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonObject
 
@@ -30,13 +31,16 @@ class LibreTranslate:
 
     def translate_batches(
         self, batches: Iterable[list[str]], options: DecodingOptions
-    ) -> Iterator[tuple[list[str], list[list[str]]]]:
+    ) -> Iterator[tuple[list[str], list[list[ScoredText]]]]:
         """Translations of texts, batches in order of completion.
 
         Raises:
             UserError: the server cannot be used.
         """
-        yield from self.server.map_concurrently(lambda texts: self._batch(texts, options.num_hypotheses), batches)
+        for texts, translations in self.server.map_concurrently(
+            lambda texts: self._batch(texts, options.num_hypotheses), batches
+        ):
+            yield texts, [[(text, 0.0) for text in each] for each in translations]
 
     def usage(self) -> dict[str, float]:
         """Requests of this process so far, and sentences that the server rejected."""

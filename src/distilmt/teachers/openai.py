@@ -2,98 +2,109 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 
+from distilmt.config import EndpointConfig
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.teacher_reference import TeacherReference
-from distilmt.teachers.completions import completion_of
+from distilmt.teachers.chat_messages import ChatMessages, without_tags
+from distilmt.teachers.completions import Completion, clean_output, output_of, without_thoughts
 from distilmt.teachers.endpoint import Endpoint, RequestRejected
+from distilmt.teachers.numbered_lines import are_confused, parse_lines
+from distilmt.teachers.response_counts import ResponseCounts
+from distilmt.teachers.scored_text import ScoredText, mean_logprob
+from distilmt.teachers.supported_fields import SupportedFields
+from distilmt.teachers.translation_faults import TranslationCheck
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonObject
-from distilmt.utils.languages import language_name
 
-logger = logging.getLogger(__name__)
-
-_REQUIRED = {"model", "messages"}
-_ISSUES = {
-    "refused": "the server rejects some sentences: they get no label",
-    "declined": "declines to translate some sentences: they get no label",
-    "cut_off": "some responses end at max_tokens and are not used: raise teacher.endpoint.max_tokens if there are many",
-    "unfinished_thoughts": "some responses contain only reasoning and are not used: raise "
-    "teacher.endpoint.max_tokens, or switch reasoning off with teacher.endpoint.extra",
-    "empty": "some responses are empty: their sentences get no label",
-    "cleaned": "some responses contain more than a translation: reasoning, fences, labels and quotes are removed",
-}
+_NONE: ScoredText = ("", 0.0)
 
 
 class OpenAI:
-    """One request per sentence; `count` above 1 requests that many samples."""
-
-    batch = 1
+    """One request per sentence or per several numbered ones; `count` above 1 requests that many samples of each."""
 
     def __init__(self, facts: TeacherReference) -> None:
         """Read the endpoint from `url` and `endpoint`, and the languages from `source` and `target`."""
-        self.settings = facts["endpoint"]
+        self.settings: JsonObject = {**asdict(EndpointConfig()), **facts["endpoint"]}
         self.url = facts["url"].rstrip("/").removesuffix("/chat/completions") + "/chat/completions"
         self.server = Endpoint(self.settings)
-        source, target = facts["source"], facts["target"]
-        self.names = {"source": source, "target": target}
-        self.names |= {"source_name": language_name(source), "target_name": language_name(target)}
+        self.batch = int(self.settings["lines_per_request"])
+        self._requests = SupportedFields(self.server, self.url)
+        self._messages = ChatMessages(self.settings, facts["source"], facts["target"])
+        self._check = TranslationCheck(facts["source"], facts["target"], self.settings["accept"])
+        self._counts = ResponseCounts(str(self.settings["model"]))
         self.previous_cost = 0.0
         """Cost of earlier processes."""
         self._tokens, self._lock = [0, 0], threading.Lock()
-        self.issues: Counter[str] = Counter()
+
+    @property
+    def issues(self) -> Counter[str]:
         """Counts of responses without a translation or with additional text, by kind."""
-        self._renamed: dict[str, str] = {}
-        """Request fields that the server expects under another name, or (an empty name) does not accept."""
+        return self._counts.issues
 
     def translate_batches(
         self, batches: Iterable[list[str]], options: DecodingOptions
-    ) -> Iterator[tuple[list[str], list[list[str]]]]:
+    ) -> Iterator[tuple[list[str], list[list[ScoredText]]]]:
         """Translations of texts in order of completion; none if the model refused a text or hit the token limit.
 
         Raises:
             UserError: the endpoint cannot be used, or the budget is used up.
         """
         count, temperature = options.num_hypotheses, options.sampling_temperature
-        yield from self.server.map_concurrently(
-            lambda texts: [self._one(text, count, temperature) for text in texts], batches
-        )
+        yield from self.server.map_concurrently(lambda texts: self._batch(texts, count, temperature), batches)
 
     def usage(self) -> dict[str, float]:
         """Requests, tokens and cost of this process so far, and counts of responses without a translation, by kind."""
         prompt_tokens, completion_tokens = self._tokens
-        return {
-            "requests": self.server.requests,
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "refused": 0,
-            **self.issues,
-            "cost": self._cost(),
-        }
+        tokens = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
+        return {"requests": self.server.requests, **tokens, **self._counts.by_kind(), "cost": self._cost()}
 
     def _cost(self) -> float:
         prompt_tokens, completion_tokens = self._tokens
         prices = float(self.settings["input_price"]), float(self.settings["output_price"])
         return (prompt_tokens * prices[0] + completion_tokens * prices[1]) / 1e6
 
-    def _one(self, text: str, count: int, temperature: float) -> list[str]:
+    def _batch(self, texts: list[str], count: int, temperature: float) -> list[list[ScoredText]]:
+        """Translations of each text. Samples, and texts with instructions to a model, have requests of their own."""
+        together = [text for text in texts if count == 1 and not self._check.has_instructions(text)]
+        translations = self._together(together, temperature) if len(together) > 1 else {}
+        return [[translations[text]] if text in translations else self._one(text, count, temperature) for text in texts]
+
+    def _together(self, texts: Sequence[str], temperature: float) -> dict[str, ScoredText]:
+        """Translations of texts in one request, without those that are no translation."""
+        try:
+            choice = self._request(self._messages.of_lines(texts), 1, temperature, len(texts))[0]
+            output, issue = output_of(choice)
+        except RequestRejected:  # one of the texts may be the cause
+            return {}
+        except (LookupError, TypeError, AttributeError):
+            raise self._other_api() from None
+        response = without_thoughts(output, "\n".join(texts))
+        lines = parse_lines(response, len(texts)) if response and not issue else None
+        if lines is None or are_confused(texts, lines):
+            self._counts.add(issue or "mismatched", texts[0])
+            return {}
+        scored = [
+            self._scored(choice, self._cleaned(line, text), text) for line, text in zip(lines, texts, strict=True)
+        ]
+        return {text: each for text, each in zip(texts, scored, strict=True) if each != _NONE}
+
+    def _one(self, text: str, count: int, temperature: float) -> list[ScoredText]:
         """Request until there are enough choices: some servers return fewer than requested."""
-        translations: list[str] = []
+        translations: list[ScoredText] = []
         for _ in range(count):
             if len(translations) >= count:
                 break
             try:
                 translations += self._choices(text, count - len(translations), temperature)
             except RequestRejected as reason:
-                if not self._tokens[
-                    1
-                ]:  # no request has succeeded yet: check whether the text or the request is the cause
+                if not self._tokens[1]:  # no request has succeeded yet: is the text the cause, or the request?
                     self._check_request(reason)
-                self._count("refused", text, str(reason))
+                self._counts.add("refused", text, str(reason))
                 break
         return translations
 
@@ -104,70 +115,58 @@ class OpenAI:
         except RequestRejected:
             raise UserError(f"{self.url} rejects requests ({reason}): check teacher.endpoint") from None
 
-    def _choices(self, text: str, count: int, temperature: float) -> list[str]:
+    def _choices(self, text: str, count: int, temperature: float) -> list[ScoredText]:
+        messages = self._messages.of_text(text, self._check.has_instructions(text))
+        translations = []
+        for choice in self._request(messages, count, temperature, 1):
+            try:
+                output, issue = output_of(choice)
+            except (LookupError, TypeError, AttributeError):
+                raise self._other_api() from None
+            completion = Completion("", issue) if issue else self._cleaned(output, text)
+            scored = self._scored(choice, completion, text)
+            translations += [] if completion.issue == "cut_off" else [scored]
+        return translations
+
+    def _cleaned(self, output: str, text: str) -> Completion:
+        """The translation in an output; tags around a text with instructions are not counted."""
+        target = self._messages.names["target_name"]
+        return clean_output(without_tags(output, text) if self._check.has_instructions(text) else output, text, target)
+
+    def _scored(self, choice: JsonObject, completion: Completion, text: str) -> ScoredText:
+        """A translation with its score, empty if it is none; counts it."""
+        fault = self._check.fault(completion.text, text) if completion.text else ""
+        self._counts.add_response(completion, fault, text)
+        if fault or not completion.text:
+            return _NONE
+        return completion.text, mean_logprob(choice, completion.text) if self.settings["logprobs"] else 0.0
+
+    def _request(self, messages: list[JsonObject], count: int, temperature: float, lines: int) -> list[JsonObject]:
+        """The choices of a response; counts its tokens."""
         self._check_budget()
-        response = self._post(self._body(text, count, temperature))
+        response = self._requests.post(self._body(messages, count, temperature, lines))
         try:
             choices = response["choices"] or [{"finish_reason": ""}]  # filters may remove all choices
-            completions = [completion_of(choice, text, self.names["target_name"]) for choice in choices]
             prompt_tokens, completion_tokens = _usage(response.get("usage"))
+            choices = [choice | {} for choice in choices]
         except (LookupError, TypeError, AttributeError):
-            raise UserError(f"{self.url} did not return an OpenAI-style response: check teacher.url") from None
+            raise self._other_api() from None
         with self._lock:
             self._tokens[0] += prompt_tokens
             self._tokens[1] += completion_tokens
-        for completion in completions:
-            if completion.issue:
-                self._count(completion.issue, text)
-        return [completion.text for completion in completions if completion.issue != "cut_off"]
+        return choices
 
-    def _body(self, text: str, count: int, temperature: float) -> JsonObject:
-        prompt = self.settings["prompt"]
-        for name, value in {**self.names, "text": text}.items():  # a text may contain braces: no str.format
-            prompt = prompt.replace("{" + name + "}", value)
-        body = {"model": self.settings["model"], "messages": [{"role": "user", "content": prompt}]}
-        body |= {"max_tokens": self.settings["max_tokens"], "temperature": temperature or (1.0 if count > 1 else 0.0)}
+    def _other_api(self) -> UserError:
+        return UserError(f"{self.url} did not return an OpenAI-style response: check teacher.url")
+
+    def _body(self, messages: list[JsonObject], count: int, temperature: float, lines: int) -> JsonObject:
+        """Fields of a request; responses to several lines may have as many tokens for each."""
+        body = {"model": self.settings["model"], "messages": messages}
+        body |= {"max_tokens": self.settings["max_tokens"] * lines}
+        body |= {"temperature": temperature or (1.0 if count > 1 else 0.0)}
+        body |= {"logprobs": True} if self.settings["logprobs"] else {}
         body |= ({"n": count} if count > 1 else {}) | (self.settings.get("extra") or {})
         return {key: value for key, value in body.items() if value is not None}
-
-    def _post(self, body: JsonObject) -> JsonObject:
-        """Send a request without the fields that this server does not accept; they are read from its error messages."""
-        for _ in range(len(body) + 1):
-            fields = self._supported(body)
-            try:
-                return self.server.post(self.url, fields)
-            except RequestRejected as reason:
-                name = reason.rejection.unsupported(fields.keys() - _REQUIRED)
-                if name is None:
-                    raise
-                self._leave_out(name, reason)
-        return self.server.post(self.url, self._supported(body))
-
-    def _supported(self, body: JsonObject) -> JsonObject:
-        with self._lock:
-            names = dict(self._renamed)
-        fields = {names.get(key, key): value for key, value in body.items()}
-        return {key: value for key, value in fields.items() if key}
-
-    def _leave_out(self, name: str, reason: RequestRejected) -> None:
-        """Store that a field is sent under its newer name, or not at all."""
-        with self._lock:
-            newer = "max_completion_tokens" if name == "max_tokens" else ""
-            first = name not in self._renamed
-            older = next((key for key, value in self._renamed.items() if value == name), None)
-            self._renamed |= {name: newer} | ({older: ""} if older else {})
-        if first and not newer:
-            logger.info(f"{self.url} does not accept {name!r} ({reason}): requests continue without it")
-
-    def _count(self, issue: str, text: str, reason: str = "") -> None:
-        """Count a response without a translation or with additional text; log the first of each kind."""
-        with self._lock:
-            self.issues[issue] += 1
-            first = self.issues[issue] == 1
-        if first:
-            logger.info(
-                f"{self.settings['model']}: {_ISSUES[issue]} (first at {text[:60]!r}{reason and ', ' + reason})"
-            )
 
     def _check_budget(self) -> None:
         limit = self.settings["budget"]

@@ -16,6 +16,7 @@ from distilmt.teachers.command import Command
 from distilmt.teachers.libretranslate import LibreTranslate
 from distilmt.teachers.openai import OpenAI
 from distilmt.teachers.response_cache import ResponseCache
+from distilmt.teachers.scored_text import ScoredText
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint
 from distilmt.utils.sizes import total_bytes
@@ -29,7 +30,7 @@ class RemoteBackend(Protocol):
 
     def translate_batches(
         self, batches: Iterable[list[str]], options: DecodingOptions
-    ) -> Iterator[tuple[list[str], list[list[str]]]]:
+    ) -> Iterator[tuple[list[str], list[list[ScoredText]]]]:
         """Yield batches of texts in any order, with at most `num_hypotheses` translations of each text.
 
         Of the other options only `sampling_temperature` is used, by language models.
@@ -42,7 +43,8 @@ class RemoteBackend(Protocol):
 class RemoteTeacher:
     """A program or server that translates.
 
-    It has no beams, scores or tokenizer: the score of a hypothesis is 0 and its tokens are its words.
+    It has no beams or tokenizer: the tokens of a hypothesis are its words. Its score is 0, except of a language model
+    that returns log-probabilities.
     """
 
     def __init__(self, facts: TeacherReference, cache_file: Path | None = None) -> None:
@@ -61,26 +63,35 @@ class RemoteTeacher:
         """Distinct translations of each text; none for an empty text. See `RemoteBackend` for the options."""
         sources = [normalize(text) for text in texts]
         translations = self._cached_translations(list(dict.fromkeys(text for text in sources if text)), options)
-        return [[Hypothesis(each, each.split(), 0.0) for each in translations.get(text, [])] for text in sources]
+        return [
+            [Hypothesis(each, each.split(), score) for each, score in translations.get(text, [])] for text in sources
+        ]
 
     def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
         """A translation of each text, empty if there is none. A program or server has no beam, and its own batches."""
         return [hypotheses[0].text if hypotheses else "" for hypotheses in self.hypotheses(texts)]
 
-    def _cached_translations(self, texts: list[str], options: DecodingOptions) -> dict[str, list[str]]:
+    def _cached_translations(self, texts: list[str], options: DecodingOptions) -> dict[str, list[ScoredText]]:
         count, temperature = options.num_hypotheses, options.sampling_temperature
         translations = self.cache.lookup(texts, count, temperature) if self.cache else {}
         text_iterator = iter([text for text in texts if text not in translations])
         size = self.backend.batch
         batches = iter(lambda: list(islice(text_iterator, size)), [])
         for batch, outputs in self.backend.translate_batches(batches, options):
-            responses = {
-                text: list(dict.fromkeys(filter(None, each))) for text, each in zip(batch, outputs, strict=True)
-            }
+            responses = {text: _distinct(each) for text, each in zip(batch, outputs, strict=True)}
             if self.cache:
                 self.cache.store(responses, count, temperature, self.backend.usage())
             translations |= responses
         return translations
+
+
+def _distinct(translations: Sequence[ScoredText]) -> list[ScoredText]:
+    """Distinct translations in their order; of equal ones the best score counts."""
+    scores: dict[str, float] = {}
+    for text, score in translations:
+        if text:
+            scores[text] = max(score, scores.get(text, score))
+    return list(scores.items())
 
 
 def _identity(facts: TeacherReference) -> str:

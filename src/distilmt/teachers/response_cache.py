@@ -9,6 +9,8 @@ from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
 
+from distilmt.teachers.scored_text import ScoredText
+
 _PART = 500
 _FORMER_KINDS = {"answer_tokens": "completion_tokens", "money": "cost"}
 
@@ -34,28 +36,29 @@ class ResponseCache:
             )
             file.execute("CREATE TABLE IF NOT EXISTS usage (kind TEXT PRIMARY KEY, amount REAL NOT NULL)")
 
-    def lookup(self, texts: Sequence[str], count: int, temperature: float) -> dict[str, list[str]]:
+    def lookup(self, texts: Sequence[str], count: int, temperature: float) -> dict[str, list[ScoredText]]:
         """Stored responses of those texts that were requested before with the same settings."""
         keys = {self._key(text, count, temperature): text for text in texts}
-        responses: dict[str, list[str]] = {}
+        responses: dict[str, list[ScoredText]] = {}
         with closing(self._open()) as file:
             for part in _parts(list(keys)):
                 marks = ",".join("?" * len(part))
                 query = f"SELECT key, hypotheses FROM responses WHERE key IN ({marks})"
                 for key, hypotheses in file.execute(query, part):
-                    responses[keys[key]] = json.loads(hypotheses)
+                    stored = json.loads(hypotheses)  # texts, and pairs of a text and a score
+                    responses[keys[key]] = [(each, 0.0) if isinstance(each, str) else tuple(each) for each in stored]
         return responses
 
     def store(
         self,
-        responses: Mapping[str, list[str]],
+        responses: Mapping[str, Sequence[ScoredText]],
         count: int,
         temperature: float,
         usage: Mapping[str, float] | None = None,
     ) -> None:
         """Store responses, and the usage of this process so far (tokens, requests, cost)."""
         rows = [
-            (self._key(text, count, temperature), json.dumps(each, ensure_ascii=False))
+            (self._key(text, count, temperature), json.dumps(_stored(each), ensure_ascii=False))
             for text, each in responses.items()
         ]
         usage = dict(usage or {})
@@ -78,6 +81,11 @@ class ResponseCache:
     def _key(self, text: str, count: int, temperature: float) -> bytes:
         request = json.dumps([self._teacher, text, count, temperature])
         return blake2b(request.encode(), digest_size=16).digest()
+
+
+def _stored(translations: Sequence[ScoredText]) -> list[str | ScoredText]:
+    """A translation without a score as text alone, as older versions stored all."""
+    return [each if each[1] else each[0] for each in translations]
 
 
 def totals(path: Path) -> dict[str, float]:

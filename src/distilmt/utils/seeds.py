@@ -30,3 +30,5 @@ class SeedStream(IntEnum):
     """(seed, epoch): which source sentences of an epoch are disturbed, and how."""
     ADDITIONAL_SENTENCES = 9
     """(seed): which sentences are added to the training text, and what is copied in them."""
+    REQUEST_EXAMPLES = 20
+    """(seed): which training pairs are examples in the requests to a language model."""

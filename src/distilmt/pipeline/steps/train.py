@@ -30,6 +30,7 @@ from distilmt.pipeline.steps.augmented_data import augmented
 from distilmt.pipeline.steps.fit_model import fit_model
 from distilmt.pipeline.steps.frame_inputs import training_frames
 from distilmt.teachers import existing
+from distilmt.teachers.few_shot import choose_examples
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet
 from distilmt.training.trainer import TrainingJob
 from distilmt.utils.errors import UserError
@@ -70,15 +71,28 @@ def make_teacher(config: RunConfig, directory: Path) -> ModelResult:
     """Train a teacher on the pairs, or import the configured one."""
     tokenizer = tokenizers.load(directory.parent / "tokenizer")
     if config.teacher.named:
-        return existing.import_teacher(
-            config.teacher, (config.corpus.source, config.corpus.target), tokenizer, directory
-        )
+        pair = (config.corpus.source, config.corpus.target)
+        return existing.import_teacher(config.teacher, pair, tokenizer, directory, request_examples(config, directory))
     model = new_model(config.teacher.model, tokenizer, config.teacher.training.dropout, config.seed)
     if config.teacher.initialization:
         copy_weights(load_model(config.teacher.initialization), model)
     data = reference_set(directory.parent / "corpus", tokenizer, config.teacher.model.max_positions)
     job = TrainingJob("teacher", data, config.teacher.training, _ONLY_REFERENCES, config.seed)
     return fit_model(model, job, tokenizer, config, directory)
+
+
+def request_examples(config: RunConfig, directory: Path) -> list[tuple[str, str]]:
+    """Training pairs that stand before the requests to a language model; `directory` is that of a step.
+
+    Raises:
+        UserError: there are too few.
+    """
+    count = config.teacher.endpoint.few_shot if config.teacher.url else 0
+    if not count:
+        return []
+    pairs = prepare.load_training_pairs(directory.parent / "corpus")
+    seed = (config.seed, SeedStream.REQUEST_EXAMPLES)
+    return choose_examples(pairs["source"].to_pylist(), pairs["target"].to_pylist(), count, seed)
 
 
 def labeling_task(config: RunConfig, paths: RunPaths) -> LabelingTask:

@@ -14,9 +14,11 @@ from distilmt.data import tokenizer as tokenizers
 from distilmt.labels import writer
 from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.labeling import Labeler
+from distilmt.labels.manifest import label_header
 from distilmt.labels.rerank import mbr_ranking, oracle_ranking, rerank, utility
 from distilmt.labels.rows import rows_of
 from distilmt.labels.store import LabelStore
+from distilmt.labels.store_writer import LabelWriter
 from distilmt.utils.errors import UserError
 from distilmt.utils.step_results import SelectionResult
 
@@ -82,6 +84,21 @@ def test_chosen_ones_stand_first_with_their_own_words(candidates, trained_model,
         np.testing.assert_allclose(after.top[1].astype(float), words[1].astype(float), atol=0.02)
     assert result == SelectionResult(sentences=35, changed=changed, rows=35) and changed > 0
     assert not list(tmp_path.glob("teacher-*"))  # nothing was exported, so nothing was decoded
+
+
+def test_the_likeliest_stands_first(candidates, tmp_path):
+    """Samples come in no order: here the worst stands first in the store."""
+    header = label_header(candidates.manifest)
+    backwards = LabelWriter(tmp_path / "samples", header, 0)
+    for table in candidates.shards():
+        shuffled = [replace(row, hypotheses=row.hypotheses[::-1], top=None) for row in rows_of(table, candidates.k)]
+        backwards.write_shard([replace(row, reference_tokens=None, reference_top=None) for row in shuffled])
+    backwards.finish()
+    config = replace(CONFIG, rerank="likelihood", top_k=0)
+    rerank(LabelStore(tmp_path / "samples"), config, None, utility("chrf"), tmp_path / "selected")
+    actual = LabelStore(tmp_path / "selected")
+    scores = [[score for _, _, score in row.hypotheses] for row in rows(actual)]
+    assert len(scores) == 35 and all(values[0] == max(values) for values in scores)
 
 
 @pytest.mark.parametrize("way", ["best", "mbr"])

@@ -1,7 +1,7 @@
 """What a language model is sent: system message, examples, numbered lines; and what scores it returns."""
 
 import pytest
-from helpers.language_model import SENTENCES, UNUSABLE, LanguageModel
+from helpers.language_model import SENTENCES, LanguageModel
 from helpers.openai import output_of, teacher
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,9 +164,3 @@ def test_examples_are_ordinary_pairs_and_the_same_ones_for_a_seed():
 def test_every_prompt_needs_the_text():
     with pytest.raises(UserError, match=r"lines_prompt has no \{text\}"):
         TeacherConfig(url="http://x/v1", endpoint=EndpointConfig(model="m", lines_prompt="Translate!"))
-
-
-def test_a_fault_of_a_single_line_is_one_of_the_known_kinds(server):
-    server.response = LanguageModel({ALL[0]: UNUSABLE["copied"]})
-    model = teacher(server, lines_per_request=1)
-    assert model.hypotheses(ALL[:2])[0] == []

@@ -55,6 +55,7 @@ COMMANDS = {
     "export": Entry("run", "run the steps up to the exported models"),
     "evaluate": Entry("run", "run the steps up to the report; --health shows failures in the challenge sets"),
     "cost": Entry("cost", "predict the cost of a run, or compare it with the actual cost"),
+    "trial": Entry("trial", "try an existing teacher on a few sentences, with price and verdict"),
     "plan": Entry("plan", "decide how much text to label"),
     "compress": Entry("compress", "make the student of a run smaller within a limit of quality"),
     "translate": Entry("translate", "translate standard input or documents with a finished run"),

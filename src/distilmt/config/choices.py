@@ -10,6 +10,8 @@ ConstraintReference = Literal["teacher", "student"]
 """The system that a quality constraint is relative to."""
 Rerank = Literal["none", "oracle", "mbr", "likelihood"]
 """Which hypothesis of a sentence comes first."""
+METRIC_RANKINGS: tuple[Rerank, ...] = ("oracle", "mbr")
+"""Those that compare texts by a metric."""
 ReportLanguage = Literal["en", "zh"]
 HeadMapping = Literal["learned", "same"]
 """How attention heads of student and teacher are paired."""

@@ -144,6 +144,18 @@ class PlanConfig:
 
 
 @dataclass
+class TrialConfig:
+    """Options of the trial besides the keys of a run."""
+
+    sentences: int = bounded(100, 1, 100_000)
+    """Sentences that the teacher translates, of those that the run labels."""
+    max_failures: float = bounded(5.0, 0, 100)
+    """Maximum share of sentences without a label, in per cent."""
+    min_agreement: float = bounded(30.0, 0, 100)
+    """Minimum chrF with the references, or of two samples without references."""
+
+
+@dataclass
 class DemoConfig:
     """Options of the demo."""
 

@@ -1,4 +1,4 @@
-"""Arguments of `distilmt cost` and `distilmt plan`: a run, and the command's own flags."""
+"""Arguments of `distilmt cost`, `plan` and `trial`: a run, and the command's own flags."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from distilmt.config import RunConfig
-from distilmt.config.commands import CostConfig, PlanConfig
+from distilmt.config.commands import CostConfig, PlanConfig, TrialConfig
 from distilmt.config.flags import Texts, one_path, split_arguments
 from distilmt.config.parsing import parse_values
 from distilmt.config.run_loading import load_file, load_run_dir
@@ -43,6 +43,17 @@ def load_plan(arguments: Sequence[str]) -> tuple[PlanConfig, RunConfig]:
     given = split_arguments(arguments, PlanConfig, RunConfig)
     path = one_path(given, _CONFIG_OR_RUN)
     return parse_values(PlanConfig, {}, given.of(PlanConfig)), _run_of(path, given.of(RunConfig))
+
+
+def load_trial(arguments: Sequence[str]) -> tuple[TrialConfig, RunConfig]:
+    """`CONFIG.yaml|RUN_DIR [--sentences N] [--max_failures PERCENT] [--min_agreement CHRF] [--KEY VALUE …]`.
+
+    Raises:
+        UserError: as `load`.
+    """
+    given = split_arguments(arguments, TrialConfig, RunConfig)
+    path = one_path(given, _CONFIG_OR_RUN)
+    return parse_values(TrialConfig, {}, given.of(TrialConfig)), _run_of(path, given.of(RunConfig))
 
 
 def _run_of(path: Path, flags: Texts) -> RunConfig:

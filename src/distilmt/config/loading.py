@@ -10,7 +10,7 @@ from distilmt.config.command_loading import (
     load_translate,
 )
 from distilmt.config.comparison import load_comparison
-from distilmt.config.forecast import load_cost, load_plan
+from distilmt.config.forecast import load_cost, load_plan, load_trial
 from distilmt.config.run_loading import load, of_section
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "load_publish",
     "load_serve",
     "load_translate",
+    "load_trial",
     "of_section",
 ]

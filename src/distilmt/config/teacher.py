@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_THREADS, MAX_TOP_K, Metadata, bounded
-from distilmt.config.choices import Metric, Rerank, ResponseFault
+from distilmt.config.choices import METRIC_RANKINGS, Metric, Rerank, ResponseFault
 from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.config.export import ComputeType
 from distilmt.config.hub_names import plain_name
@@ -165,7 +165,9 @@ class LabelConfig:
     rerank: Rerank = config_field("none", affects("selection"))
     """Hypothesis to train on: the teacher's best, the nearest to the reference, the nearest to the others (MBR), or the
     one with the best score, its mean log-probability (for samples)."""
-    rerank_metric: Metric = config_field("chrf", affects("selection", when=lambda own: own["rerank"] != "none"))
+    rerank_metric: Metric = config_field(
+        "chrf", affects("selection", when=lambda own: own["rerank"] in METRIC_RANKINGS)
+    )
     """Sentence-level metric of `oracle` and `mbr`."""
     n_best: int = bounded(1, 1, MAX_BEAM, affects("selection"))
     """Distinct hypotheses per sentence to train on, each as its own pair, in the order of `rerank`."""

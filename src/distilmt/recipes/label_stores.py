@@ -87,7 +87,7 @@ def _select(config: LabelsConfig, paths: list[Path]) -> CommandOutput:
     )
     if not labels.selects:
         raise UserError(
-            "nothing to select by: give --rerank oracle or mbr, --n_best 2 or more, or --backward_model DIR"
+            "nothing to select by: give --rerank oracle, mbr or likelihood, --n_best 2 or more, or --backward_model DIR"
         )
     score = utility(config.rerank_metric, tokenizer_for(config.target))
     summary = to_record(

@@ -79,12 +79,12 @@ class TranslationCheck:
 
     def fault(self, translation: str, source: str) -> str:
         """The kind of fault of a translation, one line; empty if none is found."""
-        found = (
+        faults = (
             kind
             for kind, is_fault in self._checks.items()
             if kind not in self.accepted and is_fault(translation, source)
         )
-        return next(found, "")
+        return next(faults, "")
 
     def has_instructions(self, source: str) -> bool:
         """Whether a source gives a model instructions."""
@@ -181,13 +181,13 @@ def _letters_of(script: str) -> regex.Pattern[str] | None:
 def _forms_of(language: str) -> frozenset[str]:
     """The languages that py3langid identifies as a language or one of its forms; none if it does not know it."""
     try:
-        known = language_identifier().nb_classes
+        codes = language_identifier().nb_classes
     except ImportError:
         logger.info(
             "py3langid is not installed: translations into another language are recognized by their script alone "
             f"({install_command('langid')})"
         )
         return frozenset()
-    if base_language(language) not in known:
+    if base_language(language) not in codes:
         return frozenset()
-    return frozenset(code for code in known if same_language(code, language))
+    return frozenset(code for code in codes if same_language(code, language))

@@ -107,6 +107,11 @@ class RunPaths:
         return self.compressed / "model"
 
     @property
+    def trial(self) -> Path:
+        """Where `distilmt trial` writes."""
+        return self.root / "trial"
+
+    @property
     def plan(self) -> Path:
         """Where `distilmt plan` writes."""
         return self.root / "plan"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from distilmt import __version__
 from distilmt.config import AugmentationConfig, LabelConfig, RunConfig, StudentConfig
+from distilmt.config import LabelConfig, RunConfig, StudentConfig
+from distilmt.config.choices import METRIC_RANKINGS
 from distilmt.losses.terms import loss_signature
 from distilmt.utils import pretrained
 
@@ -50,9 +52,7 @@ def signature(config: RunConfig) -> str:
     parts = {
         "teacher": "+".join([_teacher(config), *labels.ensemble]),
         "decode": _decoding(labels) if labels.num_hypotheses else "no",
-        "labels": _label_kinds(labels)
-        + ("" if labels.rerank == "none" else f".{labels.rerank}-{labels.rerank_metric}")
-        + (f".keep{labels.n_best}" if labels.n_best > 1 else ""),
+        "labels": _label_kinds(labels) + _ranking(labels) + (f".keep{labels.n_best}" if labels.n_best > 1 else ""),
         "k": labels.top_k,
         "tail": objective.tail,
         "T": f"{objective.temperature:g}",
@@ -67,3 +67,10 @@ def signature(config: RunConfig) -> str:
         "version": __version__,
     }
     return "|".join(f"{key}:{value}" for key, value in parts.items())
+
+
+def _ranking(labels: LabelConfig) -> str:
+    """How hypotheses are ranked, with the metric if one is used."""
+    if labels.rerank == "none":
+        return ""
+    return f".{labels.rerank}" + (f"-{labels.rerank_metric}" if labels.rerank in METRIC_RANKINGS else "")

@@ -1,4 +1,4 @@
-"""`distilmt trial` with a real server: what it measures, what it says about the teacher, and what it costs."""
+"""`distilmt trial` with a real server: what it measures, its verdict, and what it costs."""
 
 import json
 
@@ -71,7 +71,7 @@ def test_a_good_teacher_is_tried_once_and_its_responses_are_the_labels(server, t
     assert (tmp_path / "run" / "trial" / "trial.json").exists()
 
 
-def test_faults_are_counted_and_speak_against_a_teacher(server, tmp_path, capsys):
+def test_faults_are_counted_and_are_reasons_against_a_teacher(server, tmp_path, capsys):
     kinds = {kind: UNUSABLE[kind] for kind in ("declined", "other_language", "cut_off")}
     server.response = LanguageModel({s: f for each in faulty(kinds, 20).values() for s, f in each.items()})
     status, result = trial(capsys, config_of(tmp_path, server), "--sentences", 50)
@@ -80,7 +80,7 @@ def test_faults_are_counted_and_speak_against_a_teacher(server, tmp_path, capsys
     assert "100.0 % of the sentences have no label" in result["reasons"][0] and result["agreement"] is None
 
 
-def test_a_price_above_the_budget_speaks_against_it(server, tmp_path, capsys):
+def test_a_price_above_the_budget_is_a_reason_against_it(server, tmp_path, capsys):
     status, result = trial(capsys, config_of(tmp_path, server, budget=0.0005), "--sentences", 10)
     assert status == 1 and "costs 0.00065, more than teacher.endpoint.budget 0.0005" in result["reasons"][0]
 

@@ -118,17 +118,17 @@ def _agreement(
     """With the references, or else of the first two translations of each sentence; None without either."""
     pairs = [(n[0].text, r) for n, r in zip(n_best_lists, references, strict=True) if n and r]
     if pairs:
-        scores = score(*map(list, zip(*pairs, strict=True)), config.corpus.target)
+        scores = score([text for text, _ in pairs], [reference for _, reference in pairs], config.corpus.target)
         return Agreement(chrf=scores.chrf, bleu=scores.bleu, between="references", sentences=len(pairs))
     return _agreement_of_pairs(n_best_lists)
 
 
 def _agreement_of_pairs(n_best_lists: Sequence[Sequence[Hypothesis]]) -> Agreement | None:
-    texts = [(n[0].text, n[1].text) for n in n_best_lists if len(n) > 1]
-    if not texts:
+    pairs = [n for n in n_best_lists if len(n) > 1]
+    if not pairs:
         return None
-    values = sentence_chrf(*map(list, zip(*texts, strict=True)))
-    return Agreement(chrf=sum(values) / len(values), bleu=None, between="samples", sentences=len(texts))
+    values = sentence_chrf([pair[0].text for pair in pairs], [pair[1].text for pair in pairs])
+    return Agreement(chrf=sum(values) / len(values), bleu=None, between="samples", sentences=len(pairs))
 
 
 def _agreement_of_samples(ensemble: TeacherEnsemble, sources: Sequence[str]) -> Agreement | None:

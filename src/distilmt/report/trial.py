@@ -1,4 +1,4 @@
-"""The result of `distilmt trial`, what speaks against the teacher, and both as text."""
+"""The result of `distilmt trial`, the reasons against the teacher, and both as text."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class TeacherTrial(TypedDict):
     examples: list[list[str]]
     """Some sources with their translations."""
     reasons: list[str]
-    """What speaks against the teacher."""
+    """Reasons against the teacher."""
     verdict: str
     """`yes` or `no`."""
 
 
 def reasons_against(trial: TeacherTrial, max_failures: float, min_agreement: float) -> list[str]:
-    """What speaks against labeling the whole text.
+    """Reasons against labeling the whole text.
 
     Args:
         trial: the measurements.

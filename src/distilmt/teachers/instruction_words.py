@@ -1,6 +1,6 @@
 """Stems of the words with which a text gives a model instructions, by language.
 
-With them a text that tries to steer a language model is recognized, and so is its translation: what the source says of
+With them a text that tries to steer a language model is recognized, and so is its translation: what the source has of
 ignoring, of what stands above, of instructions, of replying and of translating must be in the translation too.
 """
 

@@ -8,6 +8,7 @@ from helpers.servers import ScriptedServer
 from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
 from distilmt.labels import writer
 from distilmt.labels.ensemble import LabelingTask
+from distilmt.labels.labeling import Labeler
 from distilmt.labels.manifest import read_manifest, stored_header
 from distilmt.labels.store import LabelStore
 from distilmt.report.languages import translation
@@ -72,3 +73,15 @@ def test_the_report_shows_the_kinds_with_their_shares(labeled):
     assert rows["… code fences"] == ("2", "3.0 %")
     assert {"cost", "requests"} <= set(without_kinds(facts)) and "usage" not in without_kinds(facts)
     assert responses_table({"usage": {"requests": 3}}, translation("en")) is None
+
+
+def test_a_worker_that_stores_no_responses_returns_its_counts(server, labeled, shared_tokenizer, tmp_path):
+    """As on a machine of a cluster, which gets the files of the teacher alone."""
+    teacher = labeled[0].parent / "teacher"
+    job = LabelingTask(teacher, shared_tokenizer, SETTINGS, "en", "it", False, cores=1)
+    sources = [*list(INJECTIONS)[:2], list(SENTENCES)[-1]]
+    sentences = pa.table({"id": ["0", "1", "2"], "source": sources, "target": [None] * 3})
+    labeler = Labeler(job, tmp_path)
+    first, second = labeler.shard(sentences), labeler.shard(sentences)
+    assert first.usage["obeyed"] == second.usage["obeyed"] == 2
+    assert first.usage["responses"] == second.usage["responses"] == 3

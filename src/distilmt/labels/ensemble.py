@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from distilmt.inference.translator import Translator
 from distilmt.labels.selection import LONGEST_PHRASE
 from distilmt.models.checkpoint import load_model
 from distilmt.teachers import existing
-from distilmt.teachers.remote import load_translation_model
+from distilmt.teachers.remote import RemoteTeacher, load_translation_model
 from distilmt.utils.hardware import cores
 from distilmt.utils.repetition import repeated_phrases
 
@@ -77,6 +78,14 @@ class TeacherEnsemble:
         self.paths = [job.generation_model] if job.generation_model else [job.teacher, *map(Path, job.config.ensemble)]
         self.models = [self._open(number, job.config.compute_type) for number in range(len(self.paths))]
         self._float32_models: dict[int, TranslationModel] = {}
+
+    def unstored_usage(self) -> Counter[str]:
+        """What programs or servers that store no responses have counted so far."""
+        usage: Counter[str] = Counter()
+        for model in self.models:
+            if isinstance(model, RemoteTeacher) and model.cache is None:
+                usage.update(model.backend.usage())  # type: ignore[arg-type]  # the cost is no integer
+        return usage
 
     def translate(self, sources: list[str]) -> list[list[Hypothesis]]:
         """Hypotheses of every sentence: the first teacher's, best first, then the next one's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -53,9 +54,16 @@ class Labeler:
 
     def shard(self, sentences: pa.Table) -> Shard:
         """Label sentences; returns the file of a shard."""
-        before, begin = self.decoded_again, time.monotonic()
+        before, usage_before, begin = self.decoded_again, self._unstored_usage(), time.monotonic()
         shard = shard_of(self.label(sentences), schema_of(len(self.job.tokenizer.target.tokens)))
-        return replace(shard, decoded_again=self.decoded_again - before, seconds=time.monotonic() - begin)
+        usage = self._unstored_usage()
+        usage.subtract(usage_before)
+        return replace(
+            shard, decoded_again=self.decoded_again - before, seconds=time.monotonic() - begin, usage=dict(usage)
+        )
+
+    def _unstored_usage(self) -> Counter[str]:
+        return self.ensemble.unstored_usage() if self.ensemble else Counter()
 
     def label(self, sentences: pa.Table) -> list[LabelRow]:
         """Label sentences; returns rows in their order."""

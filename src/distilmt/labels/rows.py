@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -80,6 +80,8 @@ class Shard:
     """Rows decoded again in float32 because the low-precision output was degenerate."""
     seconds: float = 0.0
     """Labeling time."""
+    usage: dict[str, float] = field(default_factory=dict)
+    """What a program or server counted that stores no responses, as on a worker of a cluster."""
 
 
 def shard_of(rows: Sequence[LabelRow], schema: pa.Schema) -> Shard:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def write_label_store(
         for sentences, shard in _write_missing(shards, job, writer, cache):
             labeled.add(shard)
             bar.advance(sentences.num_rows)
-    usage = _usage_totals(pointer)
+    usage = _usage_totals(pointer, labeled.usage)
     writer.finish(usage)
     return LabelResult(
         sentences=total,
@@ -81,12 +82,15 @@ class _LabeledRows:
     rows: int = 0
     decoded_again: int = 0
     seconds: float = 0.0
+    usage: Counter[str] = field(default_factory=Counter)
+    """Of workers, which store no responses."""
 
     def add(self, shard: Shard) -> None:
         """Count a shard."""
         self.rows += shard.rows
         self.decoded_again += shard.decoded_again
         self.seconds += shard.seconds
+        self.usage.update(shard.usage)  # type: ignore[arg-type]  # the cost is no integer
 
 
 def _write_missing(
@@ -117,10 +121,12 @@ def _check_top_k(pointer: TeacherReference | None, job: LabelingTask) -> None:
         )
 
 
-def _usage_totals(pointer: TeacherReference | None) -> dict[str, float]:
-    """Usage of a program or server in this run, summed over all calls; also logged."""
+def _usage_totals(pointer: TeacherReference | None, of_workers: Mapping[str, float]) -> dict[str, float]:
+    """Usage of a program or server in this run, summed over all calls, those of workers excepted; also logged."""
     path = pointer.get("cache_file") if pointer else None
-    counts = {kind: amount for kind, amount in totals(Path(path)).items() if amount} if path else {}
+    stored = totals(Path(path)) if path else {}
+    summed = {kind: stored.get(kind, 0.0) + of_workers.get(kind, 0.0) for kind in (*stored, *of_workers)}
+    counts = {kind: amount for kind, amount in summed.items() if amount}
     if pointer and counts:
         amounts = ", ".join(f"{kind.replace('_', ' ')} {amount:,.10g}" for kind, amount in counts.items())
         logger.info(f"usage of {pointer['name']} in this run: {amounts}")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from distilmt import __version__
 from distilmt.config import AugmentationConfig, LabelConfig, RunConfig, StudentConfig
-from distilmt.config import LabelConfig, RunConfig, StudentConfig
 from distilmt.config.choices import METRIC_RANKINGS
 from distilmt.losses.terms import loss_signature
 from distilmt.utils import pretrained

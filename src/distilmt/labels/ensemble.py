@@ -84,7 +84,7 @@ class TeacherEnsemble:
         usage: Counter[str] = Counter()
         for model in self.models:
             if isinstance(model, RemoteTeacher) and model.cache is None:
-                usage.update(model.backend.usage())  # type: ignore[arg-type]  # the cost is no integer
+                usage.update(model.backend.usage())
         return usage
 
     def translate(self, sources: list[str]) -> list[list[Hypothesis]]:

@@ -90,7 +90,7 @@ class _LabeledRows:
         self.rows += shard.rows
         self.decoded_again += shard.decoded_again
         self.seconds += shard.seconds
-        self.usage.update(shard.usage)  # type: ignore[arg-type]  # the cost is no integer
+        self.usage.update(shard.usage)
 
 
 def _write_missing(

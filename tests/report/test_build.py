@@ -88,7 +88,7 @@ def test_a_report_has_all_keys_and_is_strict_json():
         config={"path": Path("x")},
     )
     report = build.build(measurements)
-    keys = "signature pair test systems comparisons steps cost curves examples corpus labels challenge_sets"
+    keys = "signature pair test systems comparisons slices steps cost curves examples corpus labels challenge_sets"
     assert set(report) == {*keys.split(), "pictures", "speech", "machine", "config", "distilmt_version", "date"}
     assert report["curves"]["student"][0]["train_loss"] is None
     assert report["config"] == {"path": "x"}

@@ -8,6 +8,8 @@ from typing import Literal
 
 from distilmt.config.bounds import MAX_COUNT, bounded
 from distilmt.config.effects import affects, config_field, no_effect
+from distilmt.config.fields import FLAG, Flag
+from distilmt.config.registers import RegisterTargets, parse_register_targets
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonMapping
 
@@ -63,6 +65,8 @@ class SourceConfig:
     """How often a clean pair is used: 0.5 samples half of the pairs, 2.0 uses every pair twice."""
     license: str | None = config_field(None, no_effect())
     """License of the text, for the corpus card."""
+    register: str | None = None
+    """Kind of text, such as news or chat, of rows without a label in a column named `register`."""
     score: str | None = None
     """Column with the quality score of a pair (higher is better): its name, or in a .tsv file its number from 1."""
     min_score: float | None = bounded(None, -1e12, 1e12)
@@ -105,6 +109,10 @@ class CorpusConfig:
     """`debian`, `debian-messages`, `hf:NAME[:CONFIG]` (Hugging Face), `opus:NAME[/VERSION]` or `mtdata:ID`."""
     license: str | None = config_field(None, no_effect())
     """License of `train` or `dataset`, for the corpus card; null: the license that the data set declares."""
+    register: str | None = None
+    """Register of `train` or `dataset`: kind of text of rows without a label in a column named `register`."""
+    registers: list[str] = field(default_factory=list, metadata={FLAG: Flag(separated=True, repeated=True)})
+    """Targets in the training text, `chat=20000` rows or a share `chat=0.3`; other registers stay as they are."""
     sources: list[SourceConfig] = field(default_factory=list)
     """Additional sources of pairs, each with files or a data set, and a weight."""
     valid_size: int = bounded(1500, 1, 100_000_000)
@@ -123,6 +131,12 @@ class CorpusConfig:
             code = getattr(self, name)
             if not _LANGUAGE_CODE.fullmatch(code):
                 raise UserError(f"corpus.{name} is {code!r}: use a language code such as en, zh or pt_BR")
+        self.register_targets  # noqa: B018  # raises an error
+
+    @property
+    def register_targets(self) -> RegisterTargets:
+        """Targets by register, as `registers` has them."""
+        return parse_register_targets(self.registers)
 
     @property
     def bilingual(self) -> bool:

@@ -170,7 +170,8 @@ class CleaningReport:
 
 
 def _example_dict(pair: Pair) -> JsonObject:
-    return {key: value for key, value in pair._asdict().items() if key != "score" or value is not None}
+    optional = ("score", "register")
+    return {key: value for key, value in pair._asdict().items() if key not in optional or value is not None}
 
 
 class Cleaner:
@@ -210,7 +211,7 @@ class Cleaner:
                 report.drop(reason, pair)
 
     def _judge(self, raw: Pair, monolingual: bool) -> tuple[str | None, Pair]:
-        line, source, target, score = raw
+        _line, source, target, *_ = raw
         # Normalizing a text of megabytes only to drop it would take seconds.
         if max(len(source), len(target)) > 8 * self.config.max_chars:
             return "too_long", raw
@@ -218,7 +219,7 @@ class Cleaner:
             if self.config.markup == "drop":
                 return "markup", raw
             source, target = cleaning_rules.without_markup(source), cleaning_rules.without_markup(target)
-        pair = Pair(line, normalize(source), normalize(target), score)
+        pair = raw._replace(source=normalize(source), target=normalize(target))
         return self.drop_reason(pair, monolingual), pair
 
     def drop_reason(self, pair: Pair, monolingual: bool = False) -> str | None:

@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from distilmt.config import CleaningConfig
+from distilmt.config.registers import RegisterTargets
 from distilmt.data import deduplication, parquet
 from distilmt.data.cleaning import EXAMPLE_CHARS, EXAMPLES
 from distilmt.data.deduplication import DropReasons
 from distilmt.data.pairs import Pair
+from distilmt.data.registers import Codes, RowRegisters, row_totals
 from distilmt.data.sources import CorpusSource
 
 
@@ -95,8 +97,10 @@ def write_train(
     max_rows: int | None,
     random: np.random.Generator,
     path: Path,
+    registers: RowRegisters,
+    targets: RegisterTargets,
 ) -> None:
-    """Write the remaining rows as often as the weights of their sources say, and count the others in the reports.
+    """Write the remaining rows as often as weights of sources and targets say, and count the others in the reports.
 
     Args:
         rows: file with all clean rows.
@@ -105,8 +109,17 @@ def write_train(
         max_rows: maximum rows to write, sampled at random.
         random: random state of the sampling.
         path: output file.
+        registers: registers of the rows; counts those that are written.
+        targets: rows by register.
+
+    Raises:
+        UserError: a target cannot be met.
     """
-    samplers = [_SourceSampler(source, reasons, random) for source in sources]
+    totals = _totals_by_register(sources, reasons, registers, targets) if targets else None
+    samplers = [
+        _SourceSampler(source, reasons, random, registers, None if totals is None else totals[number])
+        for number, source in enumerate(sources)
+    ]
     total = sum(source_sampler.total for source_sampler in samplers)
     sampler = parquet.StreamingSampler(total, total if max_rows is None else max_rows, random)
     start = 0
@@ -115,37 +128,84 @@ def write_train(
             for source_sampler in samplers:
                 inside = source_sampler.inside(start, len(batch))
                 if len(inside):
-                    part = batch.slice(inside.start - start, len(inside))
-                    file.write_batch(source_sampler.take(part, reasons[inside.start : inside.stop], sampler))
+                    part, rows_ = batch.slice(inside.start - start, len(inside)), slice(inside.start, inside.stop)
+                    file.write_batch(source_sampler.take(part, reasons[rows_], sampler, registers.codes[rows_]))
             start += len(batch)
+
+
+def _totals_by_register(
+    sources: list[CorpusSource], reasons: DropReasons, registers: RowRegisters, targets: RegisterTargets
+) -> list[npt.NDArray[np.int64]]:
+    """By source: rows to write of each register, by its code."""
+    counts = [
+        np.bincount(registers.codes[rows.start : rows.stop][reasons[rows.start : rows.stop] == 0], minlength=1)
+        for rows in (source.rows for source in sources)
+    ]
+    size = len(registers.names) + 1
+    available = [
+        np.pad(count, (0, size - len(count))) * source.weight for count, source in zip(counts, sources, strict=True)
+    ]
+    return row_totals(available, registers.names, targets)
+
+
+class _RowGroup:
+    """Rows that are repeated equally often: each `always` times, and some of them once more."""
+
+    def __init__(self, size: int, always: int, sometimes: int, random: np.random.Generator) -> None:
+        self.total = size * always + sometimes
+        self._always, self._sampler = always, parquet.StreamingSampler(size, sometimes, random)
+
+    def copies(self, count: int) -> npt.NDArray[np.int64]:
+        """How often each of the next rows is written."""
+        return self._always + self._sampler.draw(count).astype(np.int64)
 
 
 class _SourceSampler:
     """Sampling of the rows of one source."""
 
-    def __init__(self, source: CorpusSource, reasons: DropReasons, random: np.random.Generator) -> None:
-        self._rows, self._report = source.rows, source.report
-        stay = int(np.count_nonzero(reasons[source.rows.start : source.rows.stop] == 0))
-        self._always = int(source.weight)
-        sometimes = round(stay * (source.weight - self._always))
-        self.total = stay * self._always + sometimes
-        self._sampler = parquet.StreamingSampler(stay, sometimes, random)
+    def __init__(
+        self,
+        source: CorpusSource,
+        reasons: DropReasons,
+        random: np.random.Generator,
+        registers: RowRegisters,
+        totals: npt.NDArray[np.int64] | None,
+    ) -> None:
+        self._rows, self._report, self._registers = source.rows, source.report, registers
+        remaining = reasons[source.rows.start : source.rows.stop] == 0
+        if totals is None:
+            size, always = int(np.count_nonzero(remaining)), int(source.weight)
+            self._groups = {-1: _RowGroup(size, always, round(size * (source.weight - always)), random)}
+        else:
+            codes = registers.codes[source.rows.start : source.rows.stop][remaining]
+            sizes = np.bincount(codes, minlength=len(totals)).tolist()
+            self._groups = {
+                code: _RowGroup(size, *divmod(int(totals[code]), size), random)
+                for code, size in enumerate(sizes)
+                if size
+            }
+        self.total = sum(group.total for group in self._groups.values())
 
     def inside(self, start: int, length: int) -> range:
         """Which of the given rows are of this source."""
         return range(max(start, self._rows.start), min(start + length, self._rows.stop))
 
-    def take(self, batch: pa.RecordBatch, reasons: DropReasons, sampler: parquet.StreamingSampler) -> pa.RecordBatch:
+    def take(
+        self, batch: pa.RecordBatch, reasons: DropReasons, sampler: parquet.StreamingSampler, codes: Codes
+    ) -> pa.RecordBatch:
         """The next rows, repeated as often as sampled; the others are counted."""
         copies = np.zeros(len(batch), np.int64)
         stay = np.flatnonzero(reasons == 0)
-        copies[stay] = self._always + self._sampler.draw(len(stay))
+        for code, group in self._groups.items():
+            rows = stay if code < 0 else stay[codes[stay] == code]
+            copies[rows] = group.copies(len(rows))
         numbers = np.repeat(np.arange(len(batch)), copies)[sampler.draw(int(copies.sum()))]
         reasons = reasons.copy()
         reasons[stay[~np.isin(stay, numbers)]] = DropReason.not_drawn
         self._count(batch, reasons)
         first = np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)]
         self._report.repeated += int(np.count_nonzero(~first))
+        self._registers.count(codes[numbers])
         return _with_copy_ids(batch.take(pa.array(numbers)), first)
 
     def _count(self, batch: pa.RecordBatch, reasons: DropReasons) -> None:

@@ -22,6 +22,8 @@ class Pair(NamedTuple):
     """Empty in monolingual text."""
     score: float | None = None
     """Quality score of the pair, from a column of the input; higher is better."""
+    register: str | None = None
+    """Kind of text, such as news or chat, from a column named `register`."""
 
 
 class Splits(NamedTuple):

@@ -20,6 +20,7 @@ from distilmt.data.corpus_reports import write_contamination, write_reports
 from distilmt.data.language_evidence import check_identifier
 from distilmt.data.pairs import Pair, Splits
 from distilmt.data.readers.files import read_pairs
+from distilmt.data.registers import RowRegisters, write_registers
 from distilmt.data.sources import CorpusSource
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
@@ -36,8 +37,8 @@ _PROGRESS_STEP = 1000
 def prepare(config: CorpusConfig, seed: int, directory: Path) -> CorpusResult:
     """Write the splits (train, valid and test, .parquet), cleaning.json, contamination.json and the corpus card.
 
-    Rows are stored on disk until it is known which of them stay, so that memory grows by only one byte per row of
-    the corpus.
+    Rows are stored on disk until it is known which of them stay, so that memory grows by only three bytes per row
+    of the corpus.
 
     Args:
         config: sources of the pairs and cleaning rules.
@@ -65,7 +66,8 @@ def _prepare(config: CorpusConfig, seed: int, directory: Path, staged: Path) -> 
     corpus_sources, own = sources.open_sources(config)
     existing_splits = _existing_splits(config, own, held_out_reports["valid"])
     rows, hashes = staged / "rows.parquet", staged / "marks"
-    contaminations = _stage(corpus_sources, cleaner, rows, hashes, _sampled_languages(config))
+    registers = RowRegisters()
+    contaminations = _stage(corpus_sources, cleaner, rows, (hashes, registers), _sampled_languages(config))
     held_out = deduplication.HeldOut()
     held_out.add(pair[1:3] for pairs in existing_splits.values() for pair in pairs or ())
     drop_reasons = mixing.drop_reasons(hashes, corpus_sources, held_out, config.cleaning)
@@ -78,8 +80,11 @@ def _prepare(config: CorpusConfig, seed: int, directory: Path, staged: Path) -> 
         _write_held_out(directory / f"{name}.parquet", name, existing_splits[name], split_rows.get(name, {}), report)
     _report_small_splits({name: len(split_rows.get(name, {})) for name in missing}, sizes)
     with atomic_path(directory / "train.parquet") as path:
-        mixing.write_train(rows, drop_reasons, corpus_sources, config.max_train, random, path)
+        mixing.write_train(
+            rows, drop_reasons, corpus_sources, config.max_train, random, path, registers, config.register_targets
+        )
         _check_not_empty(corpus_sources)
+    write_registers(directory, registers, existing_splits, split_rows)
     overlap = mixing.held_out_overlap(hashes, drop_reasons, held_out)
     write_contamination(directory, contaminations, overlap)
     result = write_reports(config, seed, directory, corpus_sources, held_out_reports, contaminations)
@@ -199,9 +204,14 @@ def _cut(pairs: list[Pair], size: int, report: CleaningReport) -> list[Pair]:
 
 
 def _stage(
-    corpus_sources: list[CorpusSource], cleaner: Cleaner, rows: Path, hashes: Path, languages: tuple[str, str] | None
+    corpus_sources: list[CorpusSource],
+    cleaner: Cleaner,
+    rows: Path,
+    facts: tuple[Path, RowRegisters],
+    languages: tuple[str, str] | None,
 ) -> dict[str, Contamination]:
-    """Write the clean rows and their hashes, source by source; returns the contamination of each."""
+    """Write the clean rows, and hashes and registers of each, by source; returns the contamination of each source."""
+    hashes, registers = facts
     inspectors = {source.name: Inspector(languages, source.monolingual) for source in corpus_sources}
     texts = any(source.monolingual for source in corpus_sources)
     with progress.task("clean sentences", None, "pairs") as task, deduplication.HashWriter(hashes, texts) as writer:
@@ -210,7 +220,9 @@ def _stage(
             (
                 row
                 for source in corpus_sources
-                for row in _clean(source, inspectors[source.name].watch(source.pairs), cleaner, writer, task)
+                for row in _clean(
+                    source, inspectors[source.name].watch(source.pairs), cleaner, (writer, registers), task
+                )
             ),
         )
     start = 0
@@ -225,13 +237,15 @@ def _clean(
     source: CorpusSource,
     pairs: Iterable[Pair],
     cleaner: Cleaner,
-    writer: deduplication.HashWriter,
+    writers: tuple[deduplication.HashWriter, RowRegisters],
     task: progress.Task,
 ) -> Iterator[parquet.CorpusRow]:
     name, monolingual = source.name, source.monolingual
+    hash_writer, registers = writers
     raw_pairs = _with_progress(pairs, task)
     for pair in cleaner.clean(raw_pairs, source.report, monolingual, source.min_score):
-        writer.add(pair, monolingual)
+        hash_writer.add(pair, monolingual)
+        registers.add(pair.register or source.register)
         yield parquet.CorpusRow(f"{name}-{pair.line:06d}", pair.source, None if monolingual else pair.target)
 
 

@@ -35,6 +35,8 @@ class CorpusSource:
     """Files, or the name of a data set."""
     license: str | None = None
     monolingual: bool = False
+    register: str | None = None
+    """Of rows without one."""
     weight: float = 1.0
     min_score: float | None = None
     report: CleaningReport = field(default_factory=CleaningReport)
@@ -54,7 +56,8 @@ def open_sources(config: CorpusConfig) -> tuple[list[CorpusSource], Splits]:
         report = CleaningReport()
         splits = _open_training(config, report)
         locations = [config.dataset] if config.dataset else config.train
-        origins.append(CorpusSource("train", splits.train, locations, config.license or splits.license, report=report))
+        license = config.license or splits.license
+        origins.append(CorpusSource("train", splits.train, locations, license, register=config.register, report=report))
     used_ids = set(_RESERVED)
     for source in config.sources:
         origins.append(_open_source(source, config, _id(source, used_ids)))
@@ -63,7 +66,8 @@ def open_sources(config: CorpusConfig) -> tuple[list[CorpusSource], Splits]:
         name = f"mono-{number}" if several else "mono"
         report = CleaningReport()
         pairs = read_lines(path, report.count_unreadable)
-        origins.append(CorpusSource(name, pairs, [path], monolingual=True, report=report))
+        register = plain_name(Path(path)).rsplit(".", 1)[0] if config.registers else None
+        origins.append(CorpusSource(name, pairs, [path], monolingual=True, register=register, report=report))
     return origins, splits
 
 
@@ -190,6 +194,7 @@ def _open_source(source: SourceConfig, config: CorpusConfig, name: str) -> Corpu
         splits.train,
         [source.dataset] if source.dataset else source.files,
         source.license or splits.license,
+        register=source.register,
         weight=source.weight,
         min_score=source.min_score,
         report=report,

@@ -13,6 +13,7 @@ from distilmt import __version__
 from distilmt.evaluation.challenge_runner import ChallengeComparison
 from distilmt.evaluation.output_checks import OutputChecks
 from distilmt.evaluation.quality import Comparison, TranslationScores, paired_bootstrap, sentence_chrf
+from distilmt.evaluation.score_slices import SliceScore
 from distilmt.evaluation.speed import Speed
 from distilmt.report.schema import (
     Cost,
@@ -96,7 +97,7 @@ def comparisons(
 ) -> list[Comparison]:
     """Compare the available systems: student with teacher and baseline, int8 with float32, the student with others."""
     pairs = [(a, b) for a, b in _PAIRS if a in translations and b in translations]
-    student, _teacher = _student_and_teacher(translations)
+    student, _teacher = student_and_teacher(translations)
     pairs += [(student, other) for other in others if student]
     return [
         row
@@ -134,7 +135,7 @@ def select_examples(
     """
     distinct = list(dict(zip(reversed(sources), reversed(range(len(sources))), strict=True)).values())[::-1]
     scores = {name: sentence_chrf(texts, references) for name, texts in translations.items() if texts}
-    student, teacher = between or _student_and_teacher(translations)
+    student, teacher = between or student_and_teacher(translations)
     half = count // 2 if student in scores and teacher in scores else 0
     random_indices = random.Random(seed).sample(distinct, min(count - half, len(distinct)))
     other_indices = [i for i in distinct if i not in set(random_indices)]
@@ -153,7 +154,8 @@ def select_examples(
     ]
 
 
-def _student_and_teacher(translations: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+def student_and_teacher(translations: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+    """The deployed student, or an empty name without one, and the teacher."""
     students = [name for name in ("student-int8", "student") if name in translations]
     return (students or [""])[0], "teacher" if "teacher" in translations else "teacher-int8"
 
@@ -167,6 +169,7 @@ class RunMeasurements:
     test: Test
     systems: Sequence[System]
     comparisons: Sequence[Comparison] = ()
+    slices: Sequence[SliceScore] = ()
     steps: Sequence[Step] = ()
     cost: Sequence[Cost] = ()
     curves: Mapping[str, list[CurvePoint]] = field(default_factory=dict)
@@ -187,6 +190,7 @@ def build(measurements: RunMeasurements) -> RunReport:
         test=measurements.test,
         systems=list(measurements.systems),
         comparisons=list(measurements.comparisons),
+        slices=list(measurements.slices),
         steps=list(measurements.steps),
         cost=list(measurements.cost),
         curves=dict(measurements.curves),

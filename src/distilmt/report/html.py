@@ -23,6 +23,7 @@ from distilmt.report.languages import Translation, named, translation
 from distilmt.report.rendering import Page, Tile, render_template
 from distilmt.report.responses import responses_table, without_kinds
 from distilmt.report.schema import RunReport, complete
+from distilmt.report.slices import SlicesView, losing_slices, slices_view
 from distilmt.report.summary import findings, headline
 from distilmt.report.tables import ComparisonRow, NumbersTable, Table, comparison_rows, health_table, systems_table
 from distilmt.utils.run_dir import write_json, write_text
@@ -42,6 +43,7 @@ class RunView:
     systems: NumbersTable
     scatter: Markup | None
     comparisons: Sequence[ComparisonRow]
+    slices: SlicesView | None
     examples: ExamplesView
     health: NumbersTable | None
     pictures: FramesView | None
@@ -86,7 +88,7 @@ def render(stored: Mapping[str, object], language: str) -> str:
         headline=headline(report, _),
         version=report["distilmt_version"] or MISSING,
         date=report["date"] or MISSING,
-        findings=findings(report, _),
+        findings=[*findings(report, _), *filter(None, [losing_slices(report, _)])],
         tiles=_tiles(report, _),
     )
     return render_template("run", language, page, run_view(report, _))
@@ -106,6 +108,7 @@ def run_view(report: RunReport, _: Translation) -> RunView:
         systems=systems_table(report, _),
         scatter=scatter_figure(report, _),
         comparisons=comparison_rows(report),
+        slices=slices_view(report, _),
         examples=examples_view(report, _),
         health=health_table(report, _),
         pictures=pictures_view(report, _),

@@ -7,6 +7,7 @@ from typing import TypedDict, cast
 
 from distilmt.evaluation.challenge_runner import ChallengeComparison
 from distilmt.evaluation.quality import Comparison
+from distilmt.evaluation.score_slices import SliceScore
 
 Facts = Mapping[str, object]
 """Values by name that are shown as they are."""
@@ -171,7 +172,8 @@ class SpeechFacts(TypedDict):
 class RunReport(TypedDict):
     """The whole report.
 
-    `challenge_sets` has the challenge results by system. `pictures` and `speech` are null but for students of these.
+    `challenge_sets` has the challenge results by system, `slices` the scores of parts of the test
+    set. `pictures` and `speech` are null but for students of these.
     """
 
     signature: str
@@ -179,6 +181,7 @@ class RunReport(TypedDict):
     test: Test
     systems: list[System]
     comparisons: list[Comparison]
+    slices: list[SliceScore]
     steps: list[Step]
     cost: list[Cost]
     curves: dict[str, list[CurvePoint]]
@@ -210,6 +213,7 @@ def _empty_report() -> RunReport:
         test=Test(),
         systems=[],
         comparisons=[],
+        slices=[],
         steps=[],
         cost=[],
         curves={},

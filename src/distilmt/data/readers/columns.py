@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from distilmt.data.pairs import Pair
 from distilmt.data.readers.language_tags import language_columns as named_columns
-from distilmt.data.readers.records import parallel_texts, score_of
+from distilmt.data.readers.records import REGISTER, parallel_texts, register_of, score_of
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonObject
 
@@ -24,8 +24,8 @@ def read_parquet(path: Path, source: str, target: str, score: str | None) -> Ite
             names = file.schema_arrow.names
             if score and score not in names:
                 raise UserError(f"{path} has no column {score!r} (it has {', '.join(names[:12])}): name another column")
-            column_names = [*(named_columns(names, source, target) or ("source", "target", "translation")), score]
-            column_names = [name for name in names if name in column_names]
+            texts = named_columns(names, source, target) or ("source", "target", "translation")
+            column_names = [name for name in names if name in (*texts, score, REGISTER)]
             if file.metadata.num_rows:
                 parallel_texts(_blank(file.schema_arrow), source, target, str(path))
             line = 0
@@ -47,7 +47,10 @@ def _pair(record: JsonObject, line: int, keys: tuple[str, str, str | None], wher
     source, target, score = keys
     try:
         return Pair(
-            line, *parallel_texts(record, source, target, where), score_of(record[score], where) if score else None
+            line,
+            *parallel_texts(record, source, target, where),
+            score_of(record[score], where) if score else None,
+            register_of(record.get(REGISTER)),
         )
     except UserError as error:
         return error

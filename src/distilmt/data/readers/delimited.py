@@ -12,7 +12,7 @@ from pathlib import Path
 
 from distilmt.data.pairs import Pair
 from distilmt.data.readers.language_tags import head_columns
-from distilmt.data.readers.records import score_of
+from distilmt.data.readers.records import register_of, score_of
 from distilmt.data.readers.table_layout import MAX_COLUMNS, Keys, Layout, column_names, layout_of
 from distilmt.data.readers.textlines import text_lines
 from distilmt.utils.errors import UserError
@@ -92,10 +92,11 @@ def _pair(fields: list[str], layout: Layout, line: int, where: str, too_few: str
     last = max(layout.left, layout.right, layout.score or 0)
     if len(fields) <= last:
         return UserError(f"{where}: has no column {last + 1}: write one there, or name another column")
+    label = register_of(fields[layout.register]) if layout.register in range(len(fields)) else None
     if layout.score is None:
-        return Pair(line, fields[layout.left], fields[layout.right])
+        return Pair(line, fields[layout.left], fields[layout.right], register=label)
     try:
-        return Pair(line, fields[layout.left], fields[layout.right], score_of(fields[layout.score], where))
+        return Pair(line, fields[layout.left], fields[layout.right], score_of(fields[layout.score], where), label)
     except UserError as error:
         return error
 

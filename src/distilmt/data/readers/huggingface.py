@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from distilmt.data.pairs import Pair, Splits
 from distilmt.data.readers.bad_rows import RowErrorCallback, skip_unreadable
 from distilmt.data.readers.language_tags import language_columns
-from distilmt.data.readers.records import parallel_texts, score_of
+from distilmt.data.readers.records import REGISTER, parallel_texts, register_of, score_of
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 from distilmt.utils.run_dir import fingerprint, read_json
@@ -109,8 +109,8 @@ def _rows(part: Dataset, source: str, target: str, score: str | None, where: str
     names = part.column_names
     if score and score not in names:
         raise UserError(f"{where}: no column {score!r} (it has {', '.join(names[:12])}): name another one with score")
-    relevant_names = (*(language_columns(names, source, target) or ("source", "target", "translation")), score)
-    column_names = [column for column in names if column in relevant_names]
+    texts = language_columns(names, source, target) or ("source", "target", "translation")
+    column_names = [column for column in names if column in (*texts, score, REGISTER)]
     for line, record in enumerate(part.select_columns(column_names or names), 1):
         row_name = f"{where}, row {line}"
         try:
@@ -118,6 +118,7 @@ def _rows(part: Dataset, source: str, target: str, score: str | None, where: str
                 line,
                 *parallel_texts(record, source, target, row_name),
                 score_of(record[score], row_name) if score else None,
+                register_of(record.get(REGISTER)),
             )
         except UserError as error:
             yield error

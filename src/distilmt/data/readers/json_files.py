@@ -11,7 +11,7 @@ from pathlib import Path
 
 from distilmt.data.pairs import Pair
 from distilmt.data.readers.compressed import utf8_chunks
-from distilmt.data.readers.records import parallel_texts, score_of
+from distilmt.data.readers.records import REGISTER, parallel_texts, register_of, score_of
 from distilmt.data.readers.textlines import text_lines
 from distilmt.utils.errors import UserError
 
@@ -59,7 +59,8 @@ def _pair(value: object, number: int, keys: tuple[str, str, str | None], where: 
         return UserError(f"{where}: is not a JSON object: write one object per line, such as {{...}}")
     try:
         left, right = parallel_texts(value, source, target, where)
-        return Pair(number, left, right, score_of(value.get(score), where) if score else None)
+        value_of_score = score_of(value.get(score), where) if score else None
+        return Pair(number, left, right, value_of_score, register_of(value.get(REGISTER)))
     except UserError as error:
         return error
 

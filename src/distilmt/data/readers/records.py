@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from distilmt.data.readers.language_tags import language_columns
 from distilmt.utils.errors import UserError
 
+REGISTER = "register"
+"""Name of the column with the kind of text."""
+_LONGEST_LABEL = 64
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -51,6 +54,12 @@ def score_of(value: object, where: str) -> float | None:
     if not math.isfinite(number):
         raise UserError(f"{where}: the score {str(value)[:40]!r} is not a number: correct it, or name another column")
     return number
+
+
+def register_of(value: object) -> str | None:
+    """The label in a column named `register`: a text or a number; None without one."""
+    label = "" if value is None or isinstance(value, bool | float | list | dict) else str(value).strip()
+    return label[:_LONGEST_LABEL] or None
 
 
 def _text(value: object, where: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from distilmt.data.readers.language_tags import head_columns
+from distilmt.data.readers.records import REGISTER
 from distilmt.utils.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Layout:
     score: int | None
     head: bool
     """Whether the first row is a header."""
+    register: int | None = None
 
 
 def layout_of(path: Path, rows: list[list[str]], keys: Keys) -> Layout:
@@ -49,7 +51,8 @@ def layout_of(path: Path, rows: list[list[str]], keys: Keys) -> Layout:
         return Layout(left, right, _column_number(path, score) if score else None, head=False)
     logger.info(f"{path}: its first line names the columns: {named[0]!r} and {named[1]!r} are read")
     place = names.index(score) if score in names else _column_number(path, score) if score else None
-    return Layout(names.index(named[0]), names.index(named[1]), place, head=True)
+    register = names.index(REGISTER) if REGISTER in names else None
+    return Layout(names.index(named[0]), names.index(named[1]), place, head=True, register=register)
 
 
 def column_names(first: list[str]) -> list[str]:

@@ -23,6 +23,7 @@ from distilmt.pipeline.steps.evaluate_frames import (
     with_frames,
     write_frame_facts,
 )
+from distilmt.pipeline.steps.evaluate_slices import scores_of_slices
 from distilmt.pipeline.steps.evaluation_inputs import EvaluationInputs, evaluation_inputs, inputs_of_rows
 from distilmt.pipeline.steps.export import ctranslate2_exports
 from distilmt.pipeline.steps.signature import signature
@@ -129,6 +130,9 @@ def write_run_report(config: RunConfig, directory: Path) -> ReportResult:
             evaluation.bootstrap_samples,
             config.seed,
             list(others),
+        ),
+        slices=scores_of_slices(
+            config, paths, test, translations | others, build.student_and_teacher(translations | others)
         ),
         steps=build.steps(
             [paths.step(each.name) for each in steps_until("evaluation", config) if each.name != "references"]

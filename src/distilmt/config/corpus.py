@@ -123,6 +123,8 @@ class CorpusConfig:
     """Maximum training pairs, sampled at random after cleaning; null keeps all."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     """Cleaning rules."""
+    split_sentences: bool = False
+    """Split training lines of several sentences, as translation does; pairs with equally many on both sides."""
     identify_languages: bool = config_field(False, affects(downstream=False))
     """Identify the languages of a sample of the text, for the contamination report (needs the extra `langid`)."""
 

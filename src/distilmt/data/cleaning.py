@@ -170,8 +170,8 @@ class CleaningReport:
 
 
 def _example_dict(pair: Pair) -> JsonObject:
-    optional = ("score", "register")
-    return {key: value for key, value in pair._asdict().items() if key not in optional or value is not None}
+    values = {key: value for key, value in pair._asdict().items() if value is not None}
+    return values if pair.part else {key: value for key, value in values.items() if key != "part"}
 
 
 class Cleaner:

@@ -67,7 +67,7 @@ class HashWriter:
 
     def add(self, pair: Pair, monolingual: bool) -> None:
         """Write the hashes of the next row, a normalized pair."""
-        _, source, target, score, _ = pair
+        source, target, score = pair.source, pair.target, pair.score
         both = _NOTHING if monolingual else digest(f"{source}\t{target}")
         right = _NOTHING if monolingual else digest(key(target))
         text = digest(source) if self._texts else _NOTHING

@@ -180,7 +180,7 @@ class _SourceSampler:
             codes = registers.codes[source.rows.start : source.rows.stop][remaining]
             sizes = np.bincount(codes, minlength=len(totals)).tolist()
             self._groups = {
-                code: _RowGroup(size, *divmod(int(totals[code]), size), random)
+                code: _RowGroup(size, int(totals[code]) // size, int(totals[code]) % size, random)
                 for code, size in enumerate(sizes)
                 if size
             }
@@ -222,7 +222,7 @@ class _SourceSampler:
 def _pairs(batch: pa.RecordBatch) -> list[Pair]:
     columns = (column.to_pylist() for column in batch.columns)
     return [
-        Pair(int(name.rsplit("-", 1)[1]), source[:EXAMPLE_CHARS], (target or "")[:EXAMPLE_CHARS])
+        Pair(int(name.rsplit("-", 1)[1].partition("s")[0]), source[:EXAMPLE_CHARS], (target or "")[:EXAMPLE_CHARS])
         for name, source, target in zip(*columns, strict=True)
     ]
 

@@ -24,6 +24,13 @@ class Pair(NamedTuple):
     """Quality score of the pair, from a column of the input; higher is better."""
     register: str | None = None
     """Kind of text, such as news or chat, from a column named `register`."""
+    part: int = 0
+    """Number of the sentence in its line, from 1, if the line was split; else 0."""
+
+    @property
+    def place(self) -> str:
+        """Line and part, as in the id of a row: `000017`, `000017s2`."""
+        return f"{self.line:06d}" + (f"s{self.part}" if self.part else "")
 
 
 class Splits(NamedTuple):

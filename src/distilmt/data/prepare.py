@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from distilmt.config import CorpusConfig
 from distilmt.data import deduplication, mixing, parquet, sources
 from distilmt.data.cleaning import Cleaner, CleaningReport
-from distilmt.data.contamination import Contamination, Inspector
+from distilmt.data.contamination import Inspector
 from distilmt.data.corpus_reports import write_contamination, write_reports
 from distilmt.data.language_evidence import check_identifier
+from distilmt.data.line_splitting import split_lines
 from distilmt.data.pairs import Pair, Splits
 from distilmt.data.readers.files import read_pairs
 from distilmt.data.registers import RowRegisters, write_registers
@@ -67,7 +68,8 @@ def _prepare(config: CorpusConfig, seed: int, directory: Path, staged: Path) -> 
     existing_splits = _existing_splits(config, own, held_out_reports["valid"])
     rows, hashes = staged / "rows.parquet", staged / "marks"
     registers = RowRegisters()
-    contaminations = _stage(corpus_sources, cleaner, rows, (hashes, registers), _sampled_languages(config))
+    inspectors = _inspect(corpus_sources, config)
+    _stage(corpus_sources, cleaner, rows, hashes, registers)
     held_out = deduplication.HeldOut()
     held_out.add(pair[1:3] for pairs in existing_splits.values() for pair in pairs or ())
     drop_reasons = mixing.drop_reasons(hashes, corpus_sources, held_out, config.cleaning)
@@ -86,6 +88,7 @@ def _prepare(config: CorpusConfig, seed: int, directory: Path, staged: Path) -> 
         _check_not_empty(corpus_sources)
     write_registers(directory, registers, existing_splits, split_rows)
     overlap = mixing.held_out_overlap(hashes, drop_reasons, held_out)
+    contaminations = {name: inspector.contamination() for name, inspector in inspectors.items()}
     write_contamination(directory, contaminations, overlap)
     result = write_reports(config, seed, directory, corpus_sources, held_out_reports, contaminations)
     _check_counts(directory, result)
@@ -203,50 +206,47 @@ def _cut(pairs: list[Pair], size: int, report: CleaningReport) -> list[Pair]:
     return valid_pairs
 
 
-def _stage(
-    corpus_sources: list[CorpusSource],
-    cleaner: Cleaner,
-    rows: Path,
-    facts: tuple[Path, RowRegisters],
-    languages: tuple[str, str] | None,
-) -> dict[str, Contamination]:
-    """Write the clean rows, and hashes and registers of each, by source; returns the contamination of each source."""
-    hashes, registers = facts
+def _inspect(corpus_sources: list[CorpusSource], config: CorpusConfig) -> dict[str, Inspector]:
+    """Let an inspector watch the pairs of each source, and split them into sentences after it if that is configured."""
+    languages = _sampled_languages(config)
     inspectors = {source.name: Inspector(languages, source.monolingual) for source in corpus_sources}
+    for source in corpus_sources:
+        source.pairs = inspectors[source.name].watch(source.pairs)
+        if config.split_sentences:
+            source.pairs = split_lines(source.pairs, source.name, source.monolingual)
+    return inspectors
+
+
+def _stage(
+    corpus_sources: list[CorpusSource], cleaner: Cleaner, rows: Path, hashes: Path, registers: RowRegisters
+) -> None:
+    """Write the clean rows, and the hashes and registers of each, source by source."""
     texts = any(source.monolingual for source in corpus_sources)
     with progress.task("clean sentences", None, "pairs") as task, deduplication.HashWriter(hashes, texts) as writer:
         parquet.write_rows(
             rows,
-            (
-                row
-                for source in corpus_sources
-                for row in _clean(
-                    source, inspectors[source.name].watch(source.pairs), cleaner, (writer, registers), task
-                )
-            ),
+            (row for source in corpus_sources for row in _clean(source, cleaner, writer, registers, task)),
         )
     start = 0
     for source in corpus_sources:
         source.rows = range(start, start + source.report.retained_count)
         start = source.rows.stop
     _check_not_empty(corpus_sources)
-    return {name: inspector.contamination() for name, inspector in inspectors.items()}
 
 
 def _clean(
     source: CorpusSource,
-    pairs: Iterable[Pair],
     cleaner: Cleaner,
-    writers: tuple[deduplication.HashWriter, RowRegisters],
+    writer: deduplication.HashWriter,
+    registers: RowRegisters,
     task: progress.Task,
 ) -> Iterator[parquet.CorpusRow]:
     name, monolingual = source.name, source.monolingual
-    hash_writer, registers = writers
-    raw_pairs = _with_progress(pairs, task)
+    raw_pairs = _with_progress(source.pairs, task)
     for pair in cleaner.clean(raw_pairs, source.report, monolingual, source.min_score):
-        hash_writer.add(pair, monolingual)
+        writer.add(pair, monolingual)
         registers.add(pair.register or source.register)
-        yield parquet.CorpusRow(f"{name}-{pair.line:06d}", pair.source, None if monolingual else pair.target)
+        yield parquet.CorpusRow(f"{name}-{pair.place}", pair.source, None if monolingual else pair.target)
 
 
 def _with_progress(pairs: Iterable[Pair], task: progress.Task) -> Iterator[Pair]:

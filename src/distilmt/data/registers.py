@@ -6,6 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +67,7 @@ class RowRegisters:
 
 
 def row_totals(
-    available: Sequence[npt.NDArray[np.float64]], names: Sequence[str], targets: RegisterTargets
+    available: Sequence[npt.NDArray[np.floating[Any]]], names: Sequence[str], targets: RegisterTargets
 ) -> list[npt.NDArray[np.int64]]:
     """How many rows of each source and register are written to the training text.
 
@@ -114,7 +115,7 @@ def _amounts_of_shares(
 def _apportioned(parts: npt.NDArray[np.float64], amount: int) -> npt.NDArray[np.int64]:
     """A whole amount in proportion to parts, by largest remainders."""
     exact = parts * (amount / parts.sum())
-    result = np.floor(exact).astype(np.int64)
+    result: npt.NDArray[np.int64] = np.floor(exact).astype(np.int64)
     order = np.argsort(result - exact, kind="stable")
     result[order[: amount - int(result.sum())]] += 1
     return result

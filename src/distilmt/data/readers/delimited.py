@@ -92,7 +92,7 @@ def _pair(fields: list[str], layout: Layout, line: int, where: str, too_few: str
     last = max(layout.left, layout.right, layout.score or 0)
     if len(fields) <= last:
         return UserError(f"{where}: has no column {last + 1}: write one there, or name another column")
-    label = register_of(fields[layout.register]) if layout.register in range(len(fields)) else None
+    label = register_of(dict(enumerate(fields)).get(layout.register)) if layout.register is not None else None
     if layout.score is None:
         return Pair(line, fields[layout.left], fields[layout.right], register=label)
     try:

@@ -16,6 +16,7 @@ from distilmt.evaluation.quality import tokenizer_for
 from distilmt.labels.dataset import check_dropped, load_label_dataset
 from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.rerank import rerank, utility
+from distilmt.labels.row_checks import check_rows
 from distilmt.labels.store import LabelStore
 from distilmt.labels.writer import sample_mask, write_label_store
 from distilmt.losses.terms import TEACHER_IN_MEMORY, Need, keys_that_need, needs_teacher_in_memory
@@ -119,9 +120,11 @@ def write_labels(config: RunConfig, directory: Path) -> LabelResult:
     paths, size = RunPaths(directory.parent), config.labels.shard_size
     flags = labeled_mask(config, prepare.count_rows(paths.corpus, "train"), config.labels.max_sentences)
     shards = prepare.iter_selected(paths.corpus, "train", flags, size)
-    return write_label_store(
+    result = write_label_store(
         shards, int(flags.sum()), labeling_task(config, paths), directory, _earlier_label_stores(paths, directory)
     )
+    check_rows(LabelStore(directory), prepare.iter_selected(paths.corpus, "train", flags, size))
+    return result
 
 
 def _earlier_label_stores(paths: RunPaths, directory: Path) -> list[Path]:

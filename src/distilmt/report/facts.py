@@ -46,7 +46,11 @@ def corpus_view(corpus: Facts, _: Translation) -> CorpusView:
         return CorpusView([], [_cleaning("", corpus, _)])
     numbers = {key: value for key, value in corpus.items() if number_or_none(value) is not None}
     named_parts = parts.items() if isinstance(parts, Mapping) else []
-    return CorpusView(definitions(numbers), [_cleaning(key, part, _) for key, part in named_parts])
+    registers = corpus.get("registers")
+    by_register = (
+        definitions({"registers": registers}, {"registers": _("Training rows by register")}) if registers else []
+    )
+    return CorpusView([*definitions(numbers), *by_register], [_cleaning(key, part, _) for key, part in named_parts])
 
 
 def _is_cleaning(value: object) -> bool:

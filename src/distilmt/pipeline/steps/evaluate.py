@@ -10,6 +10,7 @@ from typing import Any
 from distilmt.config import RunConfig
 from distilmt.config.systems import MODELS, TEACHER, system_name
 from distilmt.data.corpus_reports import CONTAMINATION
+from distilmt.data.registers import trained_rows
 from distilmt.evaluation import output_checks, quality, speed
 from distilmt.evaluation.other_systems import EvaluationSentences, read_outputs
 from distilmt.export.card import add_scores, renew_files
@@ -159,7 +160,8 @@ def corpus_facts(corpus: Path) -> dict[str, Any]:
     """Numbers of rows, what cleaning dropped and, except of older runs, the contamination report."""
     facts = to_record(read_result(CorpusResult, corpus)) | {"cleaning": read_json(corpus / "cleaning.json")}
     contamination = corpus / CONTAMINATION
-    return facts | ({"contamination": read_json(contamination)} if contamination.exists() else {})
+    facts |= {"contamination": read_json(contamination)} if contamination.exists() else {}
+    return facts | ({"registers": registers} if (registers := trained_rows(corpus)) else {})
 
 
 def _other_outputs(

@@ -52,4 +52,4 @@ def test_rows_of_a_corpus(tmp_path: Path) -> None:
     ids = load_split(tmp_path / "out", "train")["id"].to_pylist()
     assert result.train == len(set(ids)) == 110 and all(name.endswith(("s1", "s2")) for name in ids)
     config.split_sentences = False
-    assert prepare(config, 1, tmp_path / "whole").train == 48
+    assert prepare(config, 1, tmp_path / "whole").train == 50

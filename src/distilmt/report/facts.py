@@ -47,9 +47,8 @@ def corpus_view(corpus: Facts, _: Translation) -> CorpusView:
     numbers = {key: value for key, value in corpus.items() if number_or_none(value) is not None}
     named_parts = parts.items() if isinstance(parts, Mapping) else []
     registers = corpus.get("registers")
-    by_register = (
-        definitions({"registers": registers}, {"registers": _("Training rows by register")}) if registers else []
-    )
+    names = {"registers": _("Training rows by register")}
+    by_register = definitions({"registers": registers}, names) if registers else []
     return CorpusView([*definitions(numbers), *by_register], [_cleaning(key, part, _) for key, part in named_parts])
 
 

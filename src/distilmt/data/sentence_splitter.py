@@ -12,12 +12,13 @@ _ABBREVIATED = """
 """
 ABBREVIATIONS = frozenset(_ABBREVIATED.split())
 _LONG = 40  # No abbreviation is this long: a longer look back would take quadratic time.
-_WESTERN_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+(?=[\"'“‘«(\[¿¡„»]*(\w))")
+# Also full stops and question marks of Indic, Arabic, Armenian, Ethiopic, Burmese and Khmer script.
+_WESTERN_END = re.compile(r"[.!?…।॥۔؟։።፧။។]+[\"'”’»)\]]*\s+(?=[\"'“‘«(\[¿¡„»]*(\w))")
 _EASTERN_END = re.compile("(?<=[。！？])(?![。！？」』）”’])|(?<=[。！？][」』）”’])")
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a paragraph on one line, split at Western and East Asian full stops."""
+    """The sentences of a paragraph on one line, split at full stops before a space, and at East Asian ones."""
     sentence_list = []
     for part in _EASTERN_END.split(text):
         sentence_list += _western(part)
@@ -27,12 +28,17 @@ def sentences(text: str) -> list[str]:
 def _western(text: str) -> list[str]:
     sentence_list, start = [], 0
     for match in _WESTERN_END.finditer(text):
-        if not match[1].islower() and not _is_abbreviation(
+        if not _is_lower(match[1]) and not _is_abbreviation(
             text[max(start, match.start() - _LONG) : match.start()], match[0]
         ):
             sentence_list.append(text[start : match.end()].strip())
             start = match.end()
     return [*sentence_list, tail] if (tail := text[start:].strip()) else sentence_list
+
+
+def _is_lower(letter: str) -> bool:
+    """Whether no sentence starts with a letter; those of Georgian are lower-case ones for Unicode, but sentences do."""
+    return letter.islower() and not "\u10d0" <= letter <= "\u10ff"
 
 
 def _is_abbreviation(before: str, end: str) -> bool:

@@ -3,7 +3,7 @@
 const INVISIBLE = /[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+/gu;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/gu;
 const SURROGATE = /[\ud800-\udfff]/gu;
-const WESTERN_END = /[.!?…]+["'”’»)\]]*\s+(?=["'“‘«(\[¿¡„»]*([\p{L}\p{N}_]))/gu;
+const WESTERN_END = /[.!?…।॥۔؟։።፧။។]+["'”’»)\]]*\s+(?=["'“‘«(\[¿¡„»]*([\p{L}\p{N}_]))/gu;
 const EASTERN_END = /(?<=[。！？])(?![。！？」』）”’])|(?<=[。！？][」』）”’])/u;
 const LONG = 40; // characters that are looked back for an abbreviation
 
@@ -20,7 +20,8 @@ function western(text, abbreviations) {
   const found = [];
   let start = 0;
   for (const match of text.matchAll(WESTERN_END)) {
-    const isLower = /\p{Lowercase}/u.test(match[1]);
+    // The letters of Georgian are lower-case ones for Unicode, but a sentence starts with them.
+    const isLower = /(?![\u10d0-\u10ff])\p{Lowercase}/u.test(match[1]);
     const before = text.slice(Math.max(start, match.index - LONG), match.index);
     if (isLower || isAbbreviation(before, match[0], abbreviations)) continue;
     const end = match.index + match[0].length;

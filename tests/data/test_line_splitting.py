@@ -34,7 +34,7 @@ def test_equal_numbers_are_split(messages: list[str]) -> None:
     assert [row.source for row in split_lines([PAIRS[2]], "mono", True)] == ["Two of them.", "Here."]
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=40), max_size=6))
+@given(st.lists(st.text("aB é.!?。 …”\t", max_size=40), max_size=6))
 def test_no_text_is_lost(texts: list[str]) -> None:
     pairs = [Pair(line, text, "") for line, text in enumerate(texts, 1)]
     rows = list(split_lines(pairs, "mono", True))

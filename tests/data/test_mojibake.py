@@ -36,6 +36,6 @@ def test_another_script_that_was_read_as_latin() -> None:
     assert repaired("Привет, как дела".encode("cp1251").decode("cp1252")) == "Привет, как дела"
 
 
-@given(st.text(st.characters(codec="ascii"), max_size=40))
+@given(st.text("abZ &<.?!09~", max_size=40))
 def test_ascii_is_never_repaired(text: str) -> None:
     assert repaired(text) is None

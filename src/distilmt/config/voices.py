@@ -30,6 +30,10 @@ class VoicesConfig:
     """Voices of training: `espeak-ng:NAME`, `flite:NAME`, or a command that reads text and writes a wav file."""
     held_out_voices: list[str] = field(default_factory=lambda: list(HELD_OUT_VOICES), metadata=affects("evaluation"))
     """Voices of the test set, other ones than `voices`."""
+    recordings: list[str] = field(default_factory=list)
+    """Corpora of recorded speech, files or directories: texts that have a recording are heard in it, not by a voice."""
+    held_out_recordings: list[str] = field(default_factory=list, metadata=affects("evaluation"))
+    """As `recordings`, for the test set: these are heard as they are, without added noise."""
     language: str | None = config_field(None, affects("student", "baseline", "evaluation"))
     """Language of the voices, for which `{language}` in a name stands; null: the source language."""
     stack: int = bounded(4, 1, 32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from distilmt.config import RunConfig
+from distilmt.config.voices import VoicesConfig
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import world_size
 
@@ -14,6 +15,7 @@ def check_frames(config: RunConfig) -> None:
         UserError: packages, fonts or voices are missing, or a setting needs a student of text.
     """
     from distilmt.losses.terms import TEACHER_IN_MEMORY, Need, keys_that_need
+    from distilmt.rendering.recorded_texts import recorded_texts
     from distilmt.rendering.renderers import training_renderer
 
     student, frames = config.student, config.frames
@@ -39,6 +41,8 @@ def check_frames(config: RunConfig) -> None:
     if world_size() > 1:
         raise UserError(f"student.input is {student.input}, which one process trains: start distilmt without torchrun")
     renderer = training_renderer(frames, config.seed)
+    if isinstance(frames, VoicesConfig):
+        recorded_texts(frames.held_out_recordings)
     _check_width(config, characters, renderer.outputs_per_position)
 
 

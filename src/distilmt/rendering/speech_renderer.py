@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from distilmt.audio.features import MELS, SAMPLE_RATE, frame_count, frames_of, l
 from distilmt.audio.resampling import resampled
 from distilmt.config.voices import VoicesConfig
 from distilmt.rendering.lines import line_of
+from distilmt.rendering.recorded_texts import RecordedTexts, fingerprint_of, recorded_texts, samples_of
 from distilmt.rendering.renderer import text_number
 from distilmt.rendering.speech_styles import SpeechStyle, sample_speech_style
 from distilmt.rendering.text_renderer import Absence
@@ -28,6 +31,8 @@ _AUDIBLE = 0.01
 """Share of the loudest sample below which the ends of a recording are silence."""
 _FAINTEST = 1e-3
 """The loudest sample of a recording without any speech."""
+_CORPORA = ("recordings", "held_out_recordings")
+"""Keys whose content counts for a cache, not the names."""
 
 
 class SpeechRenderer:
@@ -36,9 +41,25 @@ class SpeechRenderer:
     noun = "recordings"
     remedy = "check that the voices of student.voices speak the source language, or raise student.voices.max_seconds"
 
-    def __init__(self, config: VoicesConfig, voices: Sequence[Voice], seed: int) -> None:
-        """Speak with these voices."""
+    def __init__(
+        self,
+        config: VoicesConfig,
+        voices: Sequence[Voice],
+        seed: int,
+        recordings: RecordedTexts = MappingProxyType({}),
+        is_measuring: bool = False,
+    ) -> None:
+        """Speak with these voices.
+
+        Args:
+            config: bounds of what voices, rooms and lines do.
+            voices: one or several.
+            seed: of all that is sampled.
+            recordings: what is taken instead of a voice, for the texts that it has.
+            is_measuring: whether recordings are heard as they are, and not in other pitches and noises.
+        """
         self.config, self.voices, self.seed = config, list(voices), seed
+        self.recordings, self.is_measuring = dict(recordings), is_measuring
 
     @classmethod
     def for_training(cls, config: VoicesConfig, seed: int) -> SpeechRenderer:
@@ -47,17 +68,19 @@ class SpeechRenderer:
         Raises:
             UserError: none of them is installed, or one cannot speak.
         """
-        return cls(config, training_voices(config), seed)
+        return cls(config, training_voices(config), seed, recorded_texts(config.recordings))
 
     @classmethod
     def for_measuring(cls, config: VoicesConfig, seed: int) -> SpeechRenderer:
         """A renderer with the held-out voices; errors as `for_training`."""
-        return cls(config, held_out_voices(config), seed)
+        recordings = recorded_texts(config.held_out_recordings)
+        return cls(config, held_out_voices(config), seed, recordings, is_measuring=True)
 
     @property
     def names(self) -> list[str]:
-        """As `TextRenderer.names`: the voices."""
-        return sorted(voice.name for voice in self.voices)
+        """As `TextRenderer.names`: the voices, and the names of the corpora of recordings."""
+        corpora = self.config.held_out_recordings if self.is_measuring else self.config.recordings
+        return sorted(voice.name for voice in self.voices) + [Path(name).name for name in corpora]
 
     @property
     def variants(self) -> int:
@@ -100,19 +123,24 @@ class SpeechRenderer:
         """As `TextRenderer.absence_reason`."""
         if absence is Absence.TOO_LONG:
             return f"take longer than {self.config.max_seconds:g} seconds"
-        return "have nothing that the voices speak"
+        damaged = ", or a damaged recording" if self.recordings else ""
+        return f"have nothing that the voices speak{damaged}"
 
     def fingerprint(self) -> JsonMapping:
         """As `TextRenderer.fingerprint`."""
         voices = [(voice.name, *voice.arguments) for voice in self.voices]
-        return {"config": asdict(self.config), "seed": self.seed, "voices": voices}
+        config = {name: value for name, value in asdict(self.config).items() if name not in _CORPORA}
+        values = {"config": config, "seed": self.seed, "voices": voices}
+        return values | ({"recordings": fingerprint_of(self.recordings)} if self.recordings else {})
 
     def _source(self, line: str, text_id: str, epoch: int) -> np.ndarray | Absence:
+        if self.is_measuring and line in self.recordings:
+            return self._recording(line, text_id)
         if len(line) > _CHARACTERS_PER_SECOND * self.config.max_seconds:
             return Absence.TOO_LONG
         generator = np.random.default_rng((self.seed, epoch, text_number(text_id), SeedStream.SPEECH))
         style = sample_speech_style(self.config, self.voices, generator)
-        speech = _trimmed(_synthesized(line, style, self.config.max_seconds)) if line else np.empty(0, np.float32)
+        speech = _trimmed(self._speech(line, style, generator)) if line else np.empty(0, np.float32)
         if not len(speech):
             return Absence.UNRENDERABLE
         padded = np.pad(speech, [round(seconds * SAMPLE_RATE) for seconds in style.margins])
@@ -121,6 +149,22 @@ class SpeechRenderer:
         noisy: np.ndarray = padded if style.degradation is None else degrade(padded, style.degradation)
         scaled: np.ndarray = noisy * np.float32(10 ** (style.gain / 20) / max(float(np.abs(noisy).max()), _FAINTEST))
         return scaled
+
+    def _speech(self, line: str, style: SpeechStyle, generator: np.random.Generator) -> np.ndarray:
+        """[samples] of one of the recordings of a line in the pitch of a style, or of its voice."""
+        sentences = self.recordings.get(line)
+        if sentences is None:
+            return _synthesized(line, style, self.config.max_seconds)
+        samples = samples_of(sentences[int(generator.integers(len(sentences)))])
+        return resampled(samples, round(SAMPLE_RATE * style.pitch)) if len(samples) else samples
+
+    def _recording(self, line: str, text_id: str) -> np.ndarray | Absence:
+        """One of the recordings of a line as it is."""
+        sentences = self.recordings[line]
+        samples = samples_of(sentences[text_number(text_id) % len(sentences)])
+        if len(samples) > self.config.max_seconds * SAMPLE_RATE:
+            return Absence.TOO_LONG
+        return samples if len(samples) else Absence.UNRENDERABLE
 
 
 def mel_codes(mel: np.ndarray) -> np.ndarray:

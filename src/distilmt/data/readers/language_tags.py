@@ -21,7 +21,7 @@ _SIDES = (
     ("source_sentence", "target_sentence"),
     ("src_sentence", "tgt_sentence"),
 )
-_TRANSLATED = ("sentence", "text", "original", "source", "source_text", "src")
+_TRANSLATED = ("sentence", "transcript", "transcription", "text", "original", "source", "source_text", "src")
 """Names of a source column whose translations are in a column named `translation`."""
 
 

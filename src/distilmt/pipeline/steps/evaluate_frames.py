@@ -15,6 +15,7 @@ from distilmt.audio.wav import wav_bytes
 from distilmt.config import RunConfig
 from distilmt.config.student import FrameConfig
 from distilmt.config.systems import BASELINE, STUDENT
+from distilmt.config.voices import VoicesConfig
 from distilmt.evaluation import quality
 from distilmt.pipeline.steps.evaluation_inputs import EvaluationInputs, inputs_of_rows
 from distilmt.rendering.renderers import measuring_renderer, training_renderer
@@ -125,6 +126,8 @@ def _rendered(
     frames: FrameConfig, seed: int, test: EvaluationInputs, material: str, degradation: str
 ) -> list[np.ndarray | None]:
     changed = replace(frames, clean_fraction=float(degradation == "clean"))
+    if isinstance(changed, VoicesConfig):  # conditions are of voices: recordings are as they are
+        changed = replace(changed, recordings=[], held_out_recordings=[])
     create = measuring_renderer if material == "held_out" else training_renderer
     return present(create(changed, seed).sources(test.sources, test.ids))
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from distilmt.config import RunConfig, renamed
+from distilmt.config.adapt import AdaptConfig
 from distilmt.config.commands import CompressConfig, DemoConfig, PublishConfig, ServeConfig
 from distilmt.config.distill import DistillConfig
 from distilmt.config.fields import bounds_of, fields, type_name
@@ -93,6 +94,7 @@ def reference() -> str:
     for command, kind in (
         ("demo", DemoConfig),
         ("distill", DistillConfig),
+        ("adapt", AdaptConfig),
         ("compress", CompressConfig),
         ("translate", TranslateConfig),
         ("serve", ServeConfig),

@@ -63,6 +63,7 @@ def test_readme_quotes_commands() -> None:
 
 
 LOADERS: dict[str, Callable[[list[str]], object]] = {
+    "adapt": loading.load_adapt,
     "demo": loading.load_demo,
     "distill": loading.load_distill,
     "labels": loading.load_labels,

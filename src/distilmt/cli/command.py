@@ -46,6 +46,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "demo": Entry("demo", "distill a translator from real text within a time limit"),
     "distill": Entry("distill", "distill your own teacher on your own text within a time limit"),
+    "adapt": Entry("adapt", "train a student further on your own text"),
     "run": Entry("run", "run all steps of a configuration, up to the report"),
     "compare": Entry("compare", "compare methods on the same labels"),
     "prepare": Entry("run", "run the steps up to the corpus"),

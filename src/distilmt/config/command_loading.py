@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from distilmt.config import RunConfig
+from distilmt.config.adapt import AdaptConfig
 from distilmt.config.bounds import check_bounds
 from distilmt.config.commands import (
     CompressConfig,
@@ -35,6 +36,17 @@ def load_demo(arguments: Sequence[str]) -> DemoConfig:
 def load_distill(arguments: Sequence[str]) -> DistillConfig:
     """The flags of `distilmt distill`."""
     return parse(DistillConfig, arguments)
+
+
+def load_adapt(arguments: Sequence[str]) -> AdaptConfig:
+    """`STUDENT [--KEY VALUE …]`.
+
+    Raises:
+        UserError: as `load`; or no student is named.
+    """
+    given = split_arguments(arguments, AdaptConfig)
+    one_path(given, "a student: a run directory such as runs/demo, an export, hf:OWNER/NAME, or demo")
+    return parse_values(AdaptConfig, {}, {**given.texts, "student": given.positionals})
 
 
 def load_translate(arguments: Sequence[str]) -> TranslateConfig:

@@ -1,6 +1,7 @@
 """Configuration of every command from YAML files and flags, checked before any work starts."""
 
 from distilmt.config.command_loading import (
+    load_adapt,
     load_compress,
     load_demo,
     load_distill,
@@ -15,6 +16,7 @@ from distilmt.config.run_loading import load, of_section
 
 __all__ = [
     "load",
+    "load_adapt",
     "load_comparison",
     "load_compress",
     "load_cost",

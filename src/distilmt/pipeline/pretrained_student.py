@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 
 _HUB_FILES = ("*.safetensors", "*config.json", "*vocab.json", *EXPORT_FILES)
 _READ_SUFFIXES = (".bin", ".json", ".safetensors", ".spm", ".xz")
-_READ_BACK = 1
+_CARD = "card.json"
+"""It names the languages."""
+_READ_BACK = 2
 """Version of what is read back from an export: a higher one reads it again."""
 
 
@@ -78,8 +80,9 @@ def _read_back(export: Path) -> Path:
         write = write_trainable if input_of(export) == "text" else write_trainable_frames
         with atomic_directory(directory) as temporary:
             write(export, temporary)
-            if (head := export / FILE).exists():
-                shutil.copyfile(head, temporary / FILE)
+            for name in (FILE, _CARD):
+                if (export / name).is_file():
+                    shutil.copyfile(export / name, temporary / name)
     return directory
 
 

@@ -39,7 +39,8 @@ _PATIENCE = 3
 _RESERVE = 25.0
 """Seconds for exports and scores of a student of 3 MB on 2 cores, with both test sets."""
 _RESERVED_SHARE = 0.15
-_MEASURING_SECONDS = 3.0
+_MEASURING_SHARE = 0.01
+"""Share of the time for measuring the training speed."""
 _LEAST_UPDATES = 20
 
 
@@ -118,13 +119,12 @@ def training_lengths(config: RunConfig, minutes: float, passes: float, clock: Ru
     """
     from distilmt.data import tokenizer as tokenizers
     from distilmt.pipeline.steps.train import student_job
-    from distilmt.training.throughput import seconds_per_update
+    from distilmt.training.throughput import MEASURING, seconds_per_update
 
     student, tokenizer = config.student, tokenizers.load(config.paths.tokenizer)
     job, _ = student_job(config, config.paths, tokenizer)
-    pace = seconds_per_update(
-        job.data, student.model, student.training, student.objective, tokenizer, seconds=_MEASURING_SECONDS
-    )
+    seconds = min(MEASURING, _MEASURING_SHARE * minutes * 60)
+    pace = seconds_per_update(job.data, student.model, student.training, student.objective, tokenizer, seconds=seconds)
     left = minutes * 60 * (1 - _RESERVED_SHARE) - _RESERVE - clock.seconds()
     assert job.data.reference is not None
     epoch = len(job.data.reference.tokens.flat) / student.training.batch_tokens

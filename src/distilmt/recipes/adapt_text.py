@@ -158,7 +158,7 @@ def _sample_corpus(corpus: Path, config: AdaptConfig, directory: Path) -> Corpus
         with atomic_path(directory / f"{split}.parquet") as path:
             pq.write_table(table.take(pa.array(np.sort(rows))), path)
         counts[split] = len(rows)
-    return CorpusResult(**counts)
+    return CorpusResult(counts["train"], counts["valid"], counts["test"])
 
 
 def _in_turn(tables: list[list[dict[str, str]]]) -> Iterator[parquet.CorpusRow]:

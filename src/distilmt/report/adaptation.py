@@ -94,7 +94,7 @@ def _verdict(row: Comparison) -> str:
         return f"On your text the student did not change measurably ({change} BLEU): keep the one that you have."
     if row["difference"] < 0:
         return f"On your text the student is worse ({change} BLEU): keep the one that you have, and check your pairs."
-    return f"On your text the student gained {change} BLEU."
+    return f"On your text the student gained {number(row['difference'], 2)} BLEU."
 
 
 def _loss(row: Comparison) -> str:
@@ -103,7 +103,8 @@ def _loss(row: Comparison) -> str:
         return f"On the old text it forgot nothing that is measurable ({change} BLEU)."
     if row["difference"] > 0:
         return f"On the old text it gained, too ({change} BLEU)."
+    lost = number(-row["difference"], 2)
     return (
-        f"On the old text it lost {change} BLEU: if that is too much, raise --old_share or --keep_weight, or lower "
+        f"On the old text it lost {lost} BLEU: if that is too much, raise --old_share or --keep_weight, or lower "
         "--learning_rate."
     )

@@ -30,7 +30,7 @@ class AdaptConfig:
     """Approximate time limit of the whole command; it ends sooner if more training brings no more."""
     epochs: float = bounded(10.0, 0.01, 10_000)
     """Maximum passes over your text."""
-    learning_rate: float = bounded(1e-4, 0, 10)
+    learning_rate: float = bounded(2e-4, 0, 10)
     """Peak learning rate; a higher one learns your text sooner, and forgets more."""
     held_out: int = bounded(500, 1, 1_000_000)
     """Maximum pairs of each text held out for the test, and as many for validation; at most a tenth of it for each."""

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 _STEPS = ("corpus", "tokenizer", "teacher", "labels")
 _BATCH_TOKENS = 1024
 _VALIDATIONS = 8
-_PATIENCE = 3
+_PATIENCE = 5
 _RESERVE = 25.0
 """Seconds for exports and scores of a student of 3 MB on 2 cores, with both test sets."""
 _RESERVED_SHARE = 0.15

@@ -48,8 +48,8 @@ class Texts:
         """How often a sentence of the own text is in the training text: more than once where old text is plentiful."""
         if self.old is None or not old_share:
             return 1
-        wanted = old_share / (1 - old_share) * self.own.train
-        return int(max(1, min(_MOST_REPEATS, self.old.train // max(1, wanted))))
+        target_size = old_share / (1 - old_share) * self.own.train
+        return int(max(1, min(_MOST_REPEATS, self.old.train // max(1, target_size))))
 
 
 def prepare_texts(config: AdaptConfig, start: Start, root: Path) -> Texts:
@@ -138,9 +138,9 @@ def _prepare_old(config: AdaptConfig, start: Start, directory: Path) -> CorpusRe
         return result_of(CorpusResult, record)
     if start.corpus is None:
         return None
-    known = start.corpus
-    inputs = {"corpus": step_fingerprint(known)}
-    record = run_step(directory, inputs, settings, lambda place: _sample_corpus(known, config, place))
+    corpus_of_run = start.corpus
+    inputs = {"corpus": step_fingerprint(corpus_of_run)}
+    record = run_step(directory, inputs, settings, lambda place: _sample_corpus(corpus_of_run, config, place))
     return result_of(CorpusResult, record)
 
 

@@ -134,6 +134,7 @@ def test_a_method_more_is_trained_alone(compared):
     assert read_step(remaining) == before and read_step(run / "methods" / "tv" / "seed-1" / "student")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_cores")
 def test_two_students_at_once(tmp_path):
     labels = toy.run_config(tmp_path)["labels"] | {"num_hypotheses": 2}

@@ -97,6 +97,7 @@ def content(place, name):
     return (lzma.decompress(packed.read_bytes()) if packed.exists() else (place / name).read_bytes()).decode()
 
 
+@pytest.mark.slow
 def test_with_a_shortlist(run):
     pytest.importorskip("thot")
     process = commands.distilmt(

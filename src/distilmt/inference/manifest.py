@@ -132,7 +132,7 @@ def export_hint(path: Path) -> str:
 
 def resolve_name(path: Path) -> Path:
     """The directory of a model that is installed with distilmt; any other path unchanged."""
-    return pretrained.STUDENT if str(path) == pretrained.DEMO and not path.exists() else path
+    return path if path.exists() else pretrained.STUDENTS.get(str(path), path)
 
 
 def _form(path: Path) -> str:

@@ -14,6 +14,7 @@ from distilmt.data.readers import apt, apt_packages
 from distilmt.recipes.demo_frames import with_frames
 from distilmt.recipes.demo_recipe import SHORT_MINUTES
 from distilmt.rendering import fonts
+from distilmt.utils import pretrained
 from distilmt.utils.run_dir import atomic_directory
 
 FONTS = (
@@ -30,6 +31,10 @@ HELD_OUT_FONTS = ("fonts-cantarell", "fonts-ebgaramond", "fonts-roboto-unhinted"
 """Small packages; missing ones are downloaded: 11 MB in all by `apt-cache show` on Debian 12."""
 LABEL_SHARE = 0.1
 """Share of the time for labels: pictures are learned in many updates, from fewer sentences."""
+_LANGUAGE = pretrained.PAIR.partition("-")[0]
+"""What the built-in student reads."""
+_PRETRAINED_LAYERS = (4, 2)
+"""Layers of the built-in student: encoder, decoder."""
 _FONT_FILE = re.compile(r"usr/share/fonts/.*\.(ttf|otf)")
 
 
@@ -52,7 +57,11 @@ def with_pictures(config: RunConfig, minutes: float, cache: Path | None = None) 
         rotation=1.0,
     )
     student = replace(config.student, input="image", rendering=rendering)
-    return with_frames(config, student, layers=(3, 1) if is_short else (6, 2), max_positions=256)
+    if config.corpus.source != _LANGUAGE:
+        return with_frames(config, student, layers=(3, 1) if is_short else (6, 2), max_positions=256)
+    # To learn to read takes hours; the built-in encoder reads, and student and baseline both start from it.
+    student = replace(student, pretrained=pretrained.DEMO_IMAGES, pretrained_parts="encoder")
+    return with_frames(config, student, layers=_PRETRAINED_LAYERS, max_positions=256)
 
 
 def font_entries(packages: Sequence[str], cache: Path, config_file: Path | None = None) -> list[str]:

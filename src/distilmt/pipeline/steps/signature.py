@@ -34,7 +34,7 @@ def _teacher(config: RunConfig) -> str:
 
 def _pretrained(student: StudentConfig) -> str:
     name = str(student.pretrained)
-    model = pretrained.STUDENT.name if name in (pretrained.DEMO, str(pretrained.STUDENT)) else Path(name).name
+    model = pretrained.STUDENTS.get(name, Path(name)).name
     return f"pretrained-{model}" + ("" if student.pretrained_parts == "all" else f".{student.pretrained_parts}")
 
 

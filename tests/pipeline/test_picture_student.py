@@ -247,6 +247,14 @@ def test_the_encoder_learns_to_read(config, tokenizer, job) -> None:
     assert losses[-1] < 0.5 * losses[0]
 
 
+def test_every_text_has_room_for_its_characters(config, job) -> None:
+    """CTC leaves out a text with more characters than outputs; equal neighbors need a blank between them."""
+    texts = LabelStore(config.paths.labels).column("source")
+    needed = [len(text) + sum(map(str.__eq__, text, text[1:])) for text in texts]
+    outputs = job.data.outputs_per_position * job.data.frames.positions(0)[: len(texts)]
+    assert (outputs >= np.array(needed)).all()
+
+
 def test_ctc_alone_trains_the_encoder_alone(config) -> None:
     """Without translations to score, the updates with the smallest loss are the best."""
     config.student.objective = ObjectiveConfig(kd_weight=0, ce_weight=0, ctc_weight=1)

@@ -96,5 +96,5 @@ class RenderingConfig:
 
     @property
     def outputs_per_position(self) -> int:
-        """Characters that a position of the encoder can name under CTC: one."""
-        return 1
+        """Characters that a position of the encoder can name under CTC: two, because a narrow letter is half as wide."""
+        return 2

@@ -51,11 +51,12 @@ test-all: $(VENV)/.installed-dev
 
 # The lower bounds of pyproject.toml, in an environment of their own; torch and ray are left out (SECURITY.md).
 LOWEST := $(VENV)-lowest
-LOWEST_EXTRAS := train huggingface documents serve classify langid onnx opus shortlist
+LOWEST_EXTRAS := train huggingface documents serve classify langid onnx opus shortlist images pages speech
 COMMA := ,
 SPACE := $(subst ,, )
 LOWEST_TESTS := tests/documents/test_translate_documents.py tests/labels tests/export tests/serving tests/inference \
-  tests/classification/test_storage.py tests/data/test_opus.py tests/compression/test_shortlist.py
+  tests/classification/test_storage.py tests/data/test_opus.py tests/compression/test_shortlist.py \
+  tests/rendering tests/pictures tests/audio tests/recordings
 
 test-lowest: $(VENV)/.made
 	@[ -x $(LOWEST)/bin/python ] || $(PYTHON) -m venv $(LOWEST)

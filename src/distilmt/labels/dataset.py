@@ -31,13 +31,11 @@ class LabelDataset:
 def load_label_dataset(store: LabelStore, tokenizer: Tokenizer, config: LabelConfig, max_length: int) -> LabelDataset:
     """Read a store; repetitive, truncated, copied, empty or distant hypotheses are marked as unusable.
 
-        Args:
-            store: the labels.
-                    config: limits of what is usable.
-    tokenizer: the tokenizer of the labels.
-            config: limits for usable hypotheses.
-            config: limits of what is usable.
-            max_length: maximum positions of the student.
+    Args:
+        store: the labels.
+        tokenizer: the tokenizer of the labels.
+        config: limits of what is usable.
+        max_length: maximum positions of the student.
     """
     sources = store.column("source")
     source, hypothesis = Ragged.of(tokenizer.source.encode(sources)), store.arrays("hypothesis")

@@ -96,5 +96,5 @@ class RenderingConfig:
 
     @property
     def outputs_per_position(self) -> int:
-        """Characters that a position of the encoder can name under CTC: two, because narrow letters are half as wide."""
+        """Characters that a position of the encoder can name under CTC: two; narrow letters are half as wide."""
         return 2

@@ -1,10 +1,10 @@
-"""Checks of the models' architectures before a run trains anything."""
+"""Checks of the models' architectures and shapes before a run trains anything."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from distilmt.config import RunConfig
+from distilmt.config import ModelConfig, RunConfig
 from distilmt.utils.errors import UserError
 
 
@@ -47,3 +47,49 @@ def check_architectures(config: RunConfig) -> None:
                     f"student.objective.{key} is not 0, but {model}.model.architecture {name!r} records no attention: "
                     "set it to 0, or the architecture to marian"
                 )
+
+
+def check_shapes(config: RunConfig) -> None:
+    """Check that the models that are trained have valid dimensions.
+
+    Raises:
+        UserError: a dimension is missing or does not go together with another.
+    """
+    if not config.teacher.named:
+        _check_shape("teacher", config.teacher.model)
+    _check_shape("student", config.student.model)
+
+
+def _check_shape(model: str, config: ModelConfig) -> None:
+    from distilmt.models.architectures import check_architecture
+    from distilmt.models.presets import shape
+
+    try:
+        check_architecture(config.architecture)
+        shape(config)
+    except UserError as error:
+        raise UserError(f"{model}.{error}") from None
+
+
+def check_layers(config: RunConfig) -> None:
+    """Check that the student is as wide as the teacher whose layers it copies.
+
+    Raises:
+        UserError: it is not; the message has both widths.
+    """
+    from distilmt.models.presets import shape
+
+    if config.student.initialization == "random" or config.teacher.named:
+        return
+    teacher, student = shape(config.teacher.model), shape(config.student.model)
+    # Narrower blocks are copied in part: models/initialization.py.
+    if (teacher.d_model, teacher.num_heads) != (
+        student.d_model,
+        student.num_heads,
+    ) or student.ffn_dim > teacher.ffn_dim:
+        raise UserError(
+            f"student.initialization is {config.student.initialization}, but the student's d_model {student.d_model}, "
+            f"ffn_dim {student.ffn_dim} and num_heads {student.num_heads} are not the teacher's "
+            f"({teacher.d_model}, {teacher.ffn_dim}, {teacher.num_heads}): make them equal (ffn_dim "
+            "may be less), or set it to random"
+        )

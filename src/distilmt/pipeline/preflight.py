@@ -7,9 +7,9 @@ import shlex
 import shutil
 from pathlib import Path
 
-from distilmt.config import ModelConfig, RunConfig
+from distilmt.config import RunConfig
 from distilmt.data.sources import check_sources as check_origins
-from distilmt.pipeline.architecture_checks import check_architectures, teacher_architecture
+from distilmt.pipeline.architecture_checks import check_architectures, check_layers, check_shapes, teacher_architecture
 from distilmt.pipeline.frame_checks import check_frames
 from distilmt.pipeline.input_checks import check_input_files
 from distilmt.pipeline.pretrained_student import check_pretrained
@@ -33,7 +33,7 @@ def check(config: RunConfig, exporting: bool) -> None:
     check_written_path("run_dir", config.run_dir)
     check_origins(config.corpus)
     check_input_files(config)
-    _check_shapes(config)
+    check_shapes(config)
     if exporting:
         _check_exports(config)
     check_models(config)
@@ -49,13 +49,13 @@ def check_models(config: RunConfig) -> None:
     """
     for model in ("teacher", "student"):
         check_tracker(f"{model}.training.tracker", getattr(config, model).training.tracker)
-    _check_shapes(config)
+    check_shapes(config)
     _check_teacher(config)
     _check_initial_weights(config)
     _check_labels(config)
     check_architectures(config)
     check_frames(config)
-    _check_layers(config)
+    check_layers(config)
     _check_top_k(config)
     check_pretrained(config)
 
@@ -261,43 +261,6 @@ def _check_command(command: str) -> None:
     if not arguments or shutil.which(arguments[0]) is None:
         raise UserError(
             f"teacher.command: program {arguments[0] if arguments else command!r} not found: check its name"
-        )
-
-
-def _check_shapes(config: RunConfig) -> None:
-    if not config.teacher.named:
-        _check_shape("teacher", config.teacher.model)
-    _check_shape("student", config.student.model)
-
-
-def _check_shape(model: str, config: ModelConfig) -> None:
-    from distilmt.models.architectures import check_architecture
-    from distilmt.models.presets import shape
-
-    try:
-        check_architecture(config.architecture)
-        shape(config)
-    except UserError as error:
-        raise UserError(f"{model}.{error}") from None
-
-
-def _check_layers(config: RunConfig) -> None:
-    """Check that the student is as wide as the teacher whose layers it copies."""
-    from distilmt.models.presets import shape
-
-    if config.student.initialization == "random" or config.teacher.named:
-        return
-    teacher, student = shape(config.teacher.model), shape(config.student.model)
-    # Narrower blocks are copied in part: models/initialization.py.
-    if (teacher.d_model, teacher.num_heads) != (
-        student.d_model,
-        student.num_heads,
-    ) or student.ffn_dim > teacher.ffn_dim:
-        raise UserError(
-            f"student.initialization is {config.student.initialization}, but the student's d_model {student.d_model}, "
-            f"ffn_dim {student.ffn_dim} and num_heads {student.num_heads} are not the teacher's "
-            f"({teacher.d_model}, {teacher.ffn_dim}, {teacher.num_heads}): make them equal (ffn_dim "
-            "may be less), or set it to random"
         )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from distilmt.config import TrainingConfig
 from distilmt.losses.distillation import Statistics
 from distilmt.training.optimizer import learning_rate
+from distilmt.utils.errors import UserError
 
 
 @dataclass
@@ -69,3 +70,17 @@ class MetricAccumulator:
             "learning_rate": learning_rate(config, max(1, state.update), state.position(config)),
             "tokens_per_second": tokens / seconds,
         }
+
+
+def check_finite(value: float, name: str, training: str, update: int, config: TrainingConfig) -> None:
+    """Stop a training that has diverged before it saves anything.
+
+    Raises:
+        UserError: the value is NaN or infinite.
+    """
+    if not math.isfinite(value):
+        key = f"{'teacher' if training == 'teacher' else 'student'}.training"
+        raise UserError(
+            f"{training}: the {name} is not finite at update {update}: lower {key}.learning_rate "
+            f"({config.learning_rate:g}), or raise {key}.warmup_steps; the diverged weights are not saved"
+        )

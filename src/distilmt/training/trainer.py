@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -28,7 +27,7 @@ from distilmt.training.checkpoint_files import BEST, CHECKPOINT, read_checkpoint
 from distilmt.training.ctc_head import CtcHead, write_ctc_head
 from distilmt.training.distributed import Ranks, current
 from distilmt.training.optimizer import load_flat
-from distilmt.training.train_state import MetricAccumulator, TrainState
+from distilmt.training.train_state import MetricAccumulator, TrainState, check_finite
 from distilmt.training.train_step import Stepper
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
@@ -216,18 +215,7 @@ class Trainer:
             self.save()
 
     def _check_finite(self, total: Tensor | float, name: str) -> None:
-        """Stop a training that has diverged before it saves anything.
-
-        Raises:
-            UserError: the number is NaN or infinite.
-        """
-        if not math.isfinite(float(total)):
-            key = f"{'teacher' if self.job.name == 'teacher' else 'student'}.training"
-            raise UserError(
-                f"{self.job.name}: the {name} is not finite at update {self.state.update}: lower "
-                f"{key}.learning_rate ({self.job.config.learning_rate:g}), or raise {key}.warmup_steps; "
-                "the diverged weights are not saved"
-            )
+        check_finite(float(total), name, self.job.name, self.state.update, self.job.config)
 
     def _validate(self, average: Tensor) -> None:
         """Validate the averaged weights [weights], and store them if they are the best so far."""

@@ -9,10 +9,13 @@ from helpers import commands, toy
 
 from distilmt import Translator
 from distilmt.config import CorpusConfig, ObjectiveConfig, RunConfig, TeacherConfig, TokenizerConfig
+from distilmt.config.rendering import RenderingConfig
 from distilmt.data.tokenizer import load as load_tokenizer
 from distilmt.models.checkpoint import load_model
 from distilmt.pipeline import preflight
+from distilmt.pipeline.pretrained_student import pretrained_directory
 from distilmt.pipeline.steps.signature import signature
+from distilmt.training.ctc_head import read_ctc_head
 from distilmt.utils import pretrained
 from distilmt.utils.errors import UserError
 from distilmt.utils.sizes import total_bytes
@@ -57,7 +60,32 @@ def test_a_directory_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytes
     )
 
 
-@pytest.mark.parametrize("directory", [pretrained.TEACHER, pretrained.STUDENT])
+def test_the_picture_student_reads_a_font_that_comes_with_pillow() -> None:
+    pytest.importorskip("PIL")
+    from PIL import Image, ImageDraw, ImageFont
+
+    from distilmt.inference.image_translator import ImageTranslator
+    from distilmt.rendering.drawing import columns_of
+
+    picture = Image.new("L", (600, 44), 255)
+    ImageDraw.Draw(picture).text((12, 6), SENTENCES[0], fill=0, font=ImageFont.load_default(28))
+    translator = ImageTranslator(pretrained.PICTURE_STUDENT, threads=1)
+    (translation,) = translator.translate_lines([columns_of(picture, translator.height)])
+    assert "documentazione" in translation
+
+
+def test_other_students_start_from_the_encoder_of_the_picture_student(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert total_bytes(pretrained.PICTURE_STUDENT) < 10e6
+    directory = pretrained_directory(pretrained.DEMO_IMAGES)
+    model, rendering = load_model(directory), RenderingConfig()
+    assert model.frame_size == rendering.frame_size
+    width = model.dimensions.d_model // rendering.outputs_per_position
+    head = read_ctc_head(directory, width)
+    assert head is not None and set(SENTENCES[0]) <= set(head.alphabet)
+
+
+@pytest.mark.parametrize("directory", [pretrained.TEACHER, pretrained.STUDENT, pretrained.PICTURE_STUDENT])
 def test_every_model_has_a_card(directory: Path) -> None:
     card = (directory / "README.md").read_text(encoding="utf-8").lower()
     assert "license" in card

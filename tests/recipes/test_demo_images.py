@@ -10,6 +10,7 @@ from helpers.apt_archive import Repository
 from distilmt.config.commands import DemoConfig
 from distilmt.recipes import demo, demo_images, demo_recipe
 from distilmt.rendering import fonts
+from distilmt.utils import pretrained
 
 needs_apt = pytest.mark.skipif(shutil.which("apt-get") is None, reason="apt is not installed")
 
@@ -27,6 +28,14 @@ def test_student_and_baseline_read_pictures_and_the_teacher_reads_text():
     assert pictures.teacher == text.teacher and pictures.labels == text.labels, "the labels are those of the text"
     assert replace(pictures.student.objective, ctc_weight=0.0) == text.student.objective and pictures.student.baseline
     assert not {*pictures.student.rendering.fonts} & {*pictures.student.rendering.held_out_fonts}
+
+
+@pytest.mark.usefixtures("no_font_is_missing")
+def test_english_starts_from_the_built_in_encoder_and_other_languages_from_random_weights():
+    english = demo.first_plan(DemoConfig(dataset="debian", task="images"), Path("x")).student
+    assert (english.pretrained, english.pretrained_parts) == (pretrained.DEMO_IMAGES, "encoder")
+    other = demo.first_plan(DemoConfig(pair="it-en", train=["a", "b"], task="images"), Path("x")).student
+    assert other.pretrained is None
 
 
 def test_pictures_get_minutes_and_a_directory_of_their_own():

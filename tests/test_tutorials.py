@@ -18,6 +18,7 @@ NOT_HERE = {
     'export PATH="$PWD/.venv/bin:$PATH"': "nothing of distilmt",
     "python examples/debian_sentences.py it mine.en": "downloads Debian's descriptions; tests/test_examples.py",
     "distilmt demo --pair en-it --train mine.en mine.it --minutes 60": "tests/recipes/test_demo.py, in two minutes",
+    "distilmt translate demo-images screenshot.png": "there is no such picture; tests/test_pretrained.py reads one",
     "distilmt demo --task images": "trains for minutes; tests/recipes has its parts",
     "distilmt export runs/demo-images/config.yaml --export.formats [web]": "needs npm; test_web_pictures.py",
     "python -m http.server --directory runs/demo-images/exports/student-web 8080": "does not end; the same",

@@ -15,6 +15,7 @@ from distilmt.config.commands import (
     ServeConfig,
 )
 from distilmt.config.comparison import CompareConfig
+from distilmt.config.failure_limits import FailureLimits
 from distilmt.config.translate import TranslateConfig
 from distilmt.pipeline import runner
 from distilmt.utils.errors import UserError
@@ -240,6 +241,8 @@ def numeric_fields(kind):
     for field in dataclasses.fields(kind):
         hint = typing.get_type_hints(kind)[field.name]
         for inner in [hint, *typing.get_args(hint), *(a for h in typing.get_args(hint) for a in typing.get_args(h))]:
+            if inner is FailureLimits:
+                continue  # the value of a text that is parsed, no keys of their own
             if dataclasses.is_dataclass(inner):
                 yield from (f"{field.name}.{name}" for name in numeric_fields(inner))
             elif inner in (int, float):

@@ -60,11 +60,11 @@ def test_counts_are_those_of_what_was_created(config, text, finished_run):
 
 
 def test_bytes_are_those_that_were_written(config, text, finished_run):
-    """Within 12 %: models this small are half headers, lists of pieces and logs."""
+    """Within 15 %: models this small are half headers, lists of pieces and logs."""
     for row in predict.predicted_costs(config, text, None):
         if row["name"] != "exports":
             real = total_bytes(finished_run / row["name"])
-            assert row["bytes"]["kept"] == pytest.approx(real, rel=0.12, abs=4000), row["name"]
+            assert row["bytes"]["kept"] == pytest.approx(real, rel=0.15, abs=4000), row["name"]
     store = sum(path.stat().st_size for path in (finished_run / "labels").glob("*.parquet"))
     assert 0.5 * store < by_name(predict.predicted_costs(config, text, None))["labels"]["bytes"]["kept"]
 

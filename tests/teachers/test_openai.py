@@ -144,7 +144,8 @@ def test_no_more_requests_a_minute_than_allowed(server, monkeypatch):
     monkeypatch.setattr(endpoint.time, "monotonic", lambda: 0.0)
     server.response = upper
     assert teacher(server, requests_per_minute=600, max_concurrency=1).translate(list("abcde")) == list("ABCDE")
-    assert [wait for wait in waits if wait is not None] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+    # Threads of earlier tests wait too, for seconds.
+    assert [wait for wait in waits if wait is not None and wait < 1] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
 
 
 def test_a_configuration_must_make_sense():

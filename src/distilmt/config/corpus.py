@@ -125,7 +125,7 @@ class CorpusConfig:
     """Cleaning rules."""
     split_sentences: bool = False
     """Split training lines of several sentences, as translation does; pairs with equally many on both sides."""
-    identify_languages: bool = config_field(False, affects(downstream=False))
+    identify_languages: bool = config_field(False, affects("corpus", "report", downstream=False))
     """Identify the languages of a sample of the text, for the contamination report (needs the extra `langid`)."""
 
     def __post_init__(self) -> None:

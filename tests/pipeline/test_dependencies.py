@@ -33,13 +33,8 @@ REPORT = ("report.json", "report.html")
 _BY_CONTENT = {"run_dir", *(f"corpus.{key}" for key in ("train", "valid", "test", "monolingual", "dataset", "sources"))}
 # Whether these were felt depends on what was computed: at most the steps named are redone.
 _MAY_BE_FELT = ("patience", "max_seconds", "max_length_ratio", "max_repetition", "max_ter", "eval_sentences")
-_UNREAD = (
-    "export.formats",
-    "export.licenses.teacher",
-    "export.licenses.data",
-    "export.huggingface_type",
-    "corpus.identify_languages",
-)
+_UNREAD = ("export.formats", "export.licenses.teacher", "export.licenses.data", "export.huggingface_type")
+_UNREAD += ("corpus.identify_languages",)
 
 
 def other_value(name: str, kind: type, default: Any, value: Any) -> Any:

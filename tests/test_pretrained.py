@@ -74,7 +74,9 @@ def test_the_picture_student_reads_a_font_that_comes_with_pillow() -> None:
     assert "documentazione" in translation
 
 
-def test_other_students_start_from_the_encoder_of_the_picture_student(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_students_start_from_the_encoder_of_the_picture_student(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert total_bytes(pretrained.PICTURE_STUDENT) < 10e6
     directory = pretrained_directory(pretrained.DEMO_IMAGES)

@@ -33,27 +33,28 @@ _READ_BACK = 2
 """Version of what is read back from an export: a higher one reads it again."""
 
 
-def pretrained_directory(name: str) -> Path:
+def pretrained_directory(name: str, key: str = "student.pretrained") -> Path:
     """The model directory of a trained student.
 
     Args:
         name: the directory of a run, whose student it is; an export of a run, whose weights before rounding are taken;
             a CTranslate2 export without its run, which is read back into the user's cache directory; a model directory;
-            `demo`, the built-in student; or `hf:OWNER/NAME[@REVISION]`.
+            `demo` or `demo-images`, a built-in student; or `hf:OWNER/NAME[@REVISION]`.
+        key: what named it, for the message.
 
     Raises:
         UserError: there is no such directory, or it has no weights that can be trained.
     """
     path = download(name, _HUB_FILES) if hub_name(name) else resolve_name(Path(name))
     if not path.is_dir():
-        raise UserError(f"student.pretrained {name} is not a directory: name a run, an export or a model directory")
+        raise UserError(f"{key} {name} is not a directory: name a run, an export or a model directory")
     candidates = (path / STUDENT, path, _trained_model(path))
     directory = next((each for each in candidates if each is not None and _has_weights(each)), None)
     if directory is None and is_model(path) and has_manifest(path):
         return _read_back(path)
     if directory is None:
         raise UserError(
-            f"student.pretrained {name} has no weights that can be trained (model.safetensors): name the run that it "
+            f"{key} {name} has no weights that can be trained (model.safetensors): name the run that it "
             "comes from, or its directory student"
         )
     return directory

@@ -40,7 +40,7 @@ def read_start(config: AdaptConfig) -> Start:
     Raises:
         UserError: there is none, or it cannot be trained further here.
     """
-    directory = pretrained_directory(config.student)
+    directory = pretrained_directory(config.student, "student")
     run = None if hub_name(config.student) else _run_of(resolve_name(Path(config.student)))
     shape, pair = _shape(config.student, directory), _pair(config, directory, run)
     return Start(config.student, directory, shape, pair, _corpus(run))

@@ -18,13 +18,16 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import av
 import numpy as np
 from fuzz_pictures import damaged, fuzz, report_outcomes
 
 from distilmt.audio.decoding import LONG, WHOLE, audio_blocks, duration, read_audio
 from distilmt.audio.features import SAMPLE_RATE
 from distilmt.utils.errors import UserError
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from helpers.recordings import encoded
 
 FORMATS = (
     *(("wav", "pcm_s16le"), ("wav", "pcm_f32le"), ("wav", "adpcm_ima_wav"), ("wav", "pcm_mulaw"), ("w64", "pcm_s24le")),
@@ -38,28 +41,18 @@ BLOCK_SECONDS = 5.0
 LONGEST_MESSAGE = 400
 
 
-def encoded(form: str, codec: str, options: dict[str, str]) -> bytes:
+def recording(form: str, codec: str, options: dict[str, str]) -> bytes:
     """A recording of a tone in noise with two channels."""
     rate, generator = 48_000, np.random.default_rng(1)
     times = np.arange(round(SECONDS * rate)) / rate
-    tone = 0.4 * np.sin(2 * np.pi * 440 * times) + 0.05 * generator.standard_normal((2, len(times)))
-    file = io.BytesIO()
-    with av.open(file, "w", format=form, options=options) as container:
-        stream = container.add_stream(codec, rate=rate, layout="stereo", options={"strict": "experimental"})
-        frame = av.AudioFrame.from_ndarray(tone.astype(np.float32), "fltp", "stereo")
-        frame.sample_rate, frame.pts = rate, 0
-        resampler = av.AudioResampler(stream.format, stream.layout, rate, stream.codec_context.frame_size or 1024)
-        for each in [*resampler.resample(frame), *resampler.resample(None)]:
-            if each is not None:
-                container.mux(stream.encode(each))
-        container.mux(stream.encode(None))
-    return file.getvalue()
+    sound = 0.4 * np.sin(2 * np.pi * 440 * times) + 0.05 * generator.standard_normal((2, len(times)))
+    return encoded(sound.astype(np.float32), form, codec, rate, options=options)
 
 
 def corpus() -> list[bytes]:
     """A file of every format; of .m4a one more, whose head is at the beginning."""
-    files = [encoded(form, codec, {}) for form, codec in FORMATS]
-    return [*files, encoded("ipod", "aac", {"movflags": "empty_moov+frag_keyframe"})]
+    files = [recording(form, codec, {}) for form, codec in FORMATS]
+    return [*files, recording("ipod", "aac", {"movflags": "empty_moov+frag_keyframe"})]
 
 
 def outcome(data: bytes, seed: int) -> str:

@@ -19,13 +19,27 @@ def tone(seconds: float, hertz: float = 440, rate: int = RATE) -> np.ndarray:
 
 
 def encoded(
-    samples: np.ndarray, form: str = "wav", codec: str = "pcm_s16le", rate: int = RATE, start: float = 0.0
+    samples: np.ndarray,
+    form: str = "wav",
+    codec: str = "pcm_s16le",
+    rate: int = RATE,
+    start: float = 0.0,
+    options: dict[str, str] | None = None,
 ) -> bytes:
-    """A file of samples [samples] or [channels, samples]; its first sample has the time `start`."""
+    """A file of samples [samples] or [channels, samples]; its first sample has the time `start`.
+
+    Args:
+        samples: the sound.
+        form: container, in FFmpeg's words.
+        codec: codec, in FFmpeg's words.
+        rate: samples per second.
+        start: seconds.
+        options: of the container.
+    """
     av = pytest.importorskip("av")
     channels = np.atleast_2d(samples)
     file = io.BytesIO()
-    with av.open(file, "w", format=form) as container:
+    with av.open(file, "w", format=form, options=options or {}) as container:
         layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(channels)]
         stream = container.add_stream(codec, rate=rate, layout=layout, options={"strict": "experimental"})
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels), "fltp", stream.layout.name)

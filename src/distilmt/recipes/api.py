@@ -55,8 +55,7 @@ def distill(
 ) -> Run:
     """Distill a student, or resume an interrupted run, up to the report.
 
-    Either with a whole configuration, as `distilmt run`, or with a teacher, a text and a number of minutes, as
-    `distilmt distill`.
+    With a whole configuration, as `distilmt run`, or with teacher, text and minutes, as `distilmt distill`.
 
     Args:
         config: the configuration, the path of a YAML file, or a run to resume or its directory.
@@ -73,8 +72,7 @@ def distill(
         UserError: an argument is missing or invalid, an input cannot be used, or a package is missing.
 
     Examples:
-        With a teacher, `distilmt.distill(teacher="models/opus-mt-en-it", text="mine.en", pair="en-it", minutes=60)`. A
-        finished or interrupted run is resumed:
+        `distilmt.distill(teacher="models/opus-mt-en-it", text="mine.en", pair="en-it")`; or a run, which is resumed:
 
         >>> run = distilmt.distill("runs/demo")
         >>> run.scores["student-int8"].bleu > 0

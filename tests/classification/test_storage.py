@@ -202,6 +202,21 @@ def test_what_is_damaged_or_foreign_is_one_line(data, tmp_path):
         load(tmp_path / "other")
 
 
+def test_a_damaged_member_is_one_line(data, tmp_path):
+    """The directory of the archive is whole; zlib alone meets the damage."""
+    X, y, *_ = data
+    save(LogisticRegression().fit(X, y), tmp_path / "one")
+    file = tmp_path / "one" / "estimator.skops"
+    with ZipFile(file) as archive:
+        member = archive.getinfo("schema.json")
+    content = bytearray(file.read_bytes())
+    start = member.header_offset + 30 + len(member.filename)
+    content[start : start + member.compress_size] = b"\xff" * member.compress_size
+    file.write_bytes(content)
+    with pytest.raises(UserError, match="cannot be opened"):
+        load(tmp_path / "one")
+
+
 _LAZY = """
 import sys
 from types import ModuleType

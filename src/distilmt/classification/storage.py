@@ -10,7 +10,7 @@ import inspect
 import sys
 from importlib import import_module, metadata
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, BadZipFile
+from zipfile import ZIP_DEFLATED
 
 import numpy as np
 from safetensors import SafetensorError
@@ -23,6 +23,7 @@ from distilmt.classification.types import Estimator
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import atomic_directory, read_json, write_json
+from distilmt.utils.unpacking import ZIP_ERRORS
 
 _FORMAT = 1
 _ROOTS = ("distilmt.classification.", "sklearn.", "numpy.", "scipy.")
@@ -93,7 +94,7 @@ def load(path: str | Path) -> Estimator:
             io.load(path / _ESTIMATOR, trusted=_trusted(path / _ESTIMATOR)) if _has(path, _ESTIMATOR) else None
         )
         network = _network(about["network"], path / _NETWORK) if "network" in about else None
-    except (OSError, BadZipFile, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+    except (*ZIP_ERRORS, OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{path} cannot be opened: {first}; save the classifier again") from None
     if network is None:

@@ -16,8 +16,10 @@ from pathlib import Path, PurePosixPath
 
 from distilmt.utils.errors import UserError
 
-ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, lzma.LZMAError, zlib.error)
-"""Raised for a damaged, truncated or encrypted archive, by its directory or while a member is read."""
+ZIP_ERRORS = (zipfile.BadZipFile, EOFError, RuntimeError, lzma.LZMAError, zlib.error)
+"""Raised for a damaged, truncated or encrypted archive, by its directory or while a member is read.
+
+RuntimeError covers NotImplementedError, a compression or version that zipfile does not read."""
 MAX_DICTIONARY_BYTES = 256 << 20
 """Maximum memory of the decompressor: `xz -9` needs 65 MiB, `zstd --long=27` 128 MiB."""
 _MAX_RATIO = 20
